@@ -1,0 +1,96 @@
+//! The one error type of the crate.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What went wrong, where, and what to change.
+///
+/// `Debug` prints the same sentence as `Display`, so that a notebook cell which ends in a
+/// `Result` shows the message and not the names of fields.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that the equation does not allow.
+    #[error("{name} = {value} is not possible: {allowed}")]
+    Setting {
+        /// The setting's name, as the caller wrote it.
+        name: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+    /// Two things that belong together have different sizes.
+    #[error("{what} has shape {found}, but {expected} is needed")]
+    Shape {
+        /// What was passed.
+        what: &'static str,
+        /// Its shape.
+        found: String,
+        /// The shape that fits.
+        expected: String,
+    },
+    /// A tensor operation failed, for want of memory for example.
+    #[error("tensor operation failed: {0}")]
+    Tensor(String),
+    /// A figure could not be drawn.
+    #[error("the figure cannot be drawn: {0}")]
+    Figure(String),
+    /// A file could not be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system, or the crate, says about it.
+        reason: String,
+    },
+    /// A notebook's figures fell outside of what it claims.
+    #[error("{} of the notebook's claims failed: {}", .0.len(), .0.join("; "))]
+    Claims(Vec<String>),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error {
+    pub(crate) fn setting(name: &'static str, value: impl ToString, allowed: &'static str) -> Self {
+        Error::Setting {
+            name,
+            value: value.to_string(),
+            allowed,
+        }
+    }
+
+    pub(crate) fn tensor(error: impl fmt::Display) -> Self {
+        Error::Tensor(error.to_string())
+    }
+
+    pub(crate) fn shape(
+        what: &'static str,
+        found: impl fmt::Debug,
+        expected: impl Into<String>,
+    ) -> Self {
+        Error::Shape {
+            what,
+            found: format!("{found:?}"),
+            expected: expected.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_shows_its_message() {
+        let result: Result<(), _> = Err(Error::setting("std", -1.0, "positive and finite"));
+        assert_eq!(
+            format!("{result:?}"),
+            "Err(std = -1 is not possible: positive and finite)"
+        );
+    }
+}

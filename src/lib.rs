@@ -1,0 +1,61 @@
+//! Energy-based models without scores or sampling, for Rust notebooks.
+//!
+//! Energy discrepancy (Schröder et al., NeurIPS 2023, arXiv 2307.06431) and its rival losses,
+//! built on [dfdx](https://docs.rs/dfdx) and made to be used from notebook cells that run on
+//! evcxr_jupyter.
+//!
+//! # One sign
+//! p(x) ∝ exp(-U(x)), always: U is an energy, -U the log-density up to a constant.
+//!
+//! # Symbols
+//! | paper | here | meaning |
+//! |---|---|---|
+//! | U | [`Energy::energy`] | energy, `(B, D)` to `(B,)` |
+//! | t | [`EnergyDiscrepancy::with_variance`] | variance of the perturbation |
+//! | s = √t | [`EnergyDiscrepancy::with_std`] | its standard deviation |
+//! | M | [`EnergyDiscrepancy::particles`] | perturbed points for each data point |
+//! | w | [`EnergyDiscrepancy::stabilisation`] | constant in the logarithm |
+//! | ρ | `rho` | weight of a mixture component |
+//!
+//! # Map
+//! | module | holds |
+//! |---|---|
+//! | [`energy`] | the [`Energy`] trait, closed forms |
+//! | [`loss`] | the losses on samples |
+//! | [`eval`] | the same losses by quadrature |
+//! | [`plot`] | charts, figures, PNG and SVG |
+//! | [`notebook`] | the kernel's side: stopping, panics, claims |
+//! | [`prelude`] | what a cell imports |
+//!
+//! Arrows run downwards: `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
+
+pub mod energy;
+mod error;
+pub mod eval;
+pub mod loss;
+pub mod notebook;
+pub mod plot;
+pub mod prelude;
+mod preset;
+
+pub use dfdx;
+pub use energy::Energy;
+pub use error::Error;
+pub use loss::EnergyDiscrepancy;
+pub use plotters;
+pub use preset::Preset;
+
+/// The crate's random number generator: the same numbers on every platform and in every version.
+pub type Rng = rand_chacha::ChaCha12Rng;
+
+/// A generator from a seed.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::rng;
+/// assert_eq!(rng(7), rng(7));
+/// assert_ne!(rng(7), rng(8));
+/// ```
+pub fn rng(seed: u64) -> Rng {
+    rand::SeedableRng::seed_from_u64(seed)
+}

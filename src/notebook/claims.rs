@@ -1,0 +1,136 @@
+//! What a notebook claims, checked where it is claimed.
+
+use crate::{Error, Preset};
+use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
+
+/// The figures that a notebook claims, each with the range that it must lie in.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let mut claims = Claims::new(Preset::Quick, 0);
+/// claims.within("demo.pi", 3.1416, 3.14..=3.15);
+/// claims.holds("demo.ordered", 1.0 < 2.0);
+/// claims.check()?; // prints the table, and the line `claims {"demo.pi":3.1416,...}`
+///
+/// claims.within("demo.e", 3.1, 2.71..=2.72);
+/// assert!(claims.check().is_err());
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Claims {
+    values: Map<String, Value>,
+    rows: Vec<String>,
+    failures: Vec<String>,
+}
+
+impl Claims {
+    /// No claims yet, for a run of this preset and seed.
+    pub fn new(preset: Preset, seed: u64) -> Self {
+        let mut values = Map::new();
+        values.insert("preset".into(), json!(preset));
+        values.insert("seed".into(), json!(seed));
+        Self {
+            values,
+            rows: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Claims that `value` lies in `range`.
+    pub fn within(&mut self, name: &str, value: f64, range: RangeInclusive<f64>) {
+        let accepted = format!(
+            "[{}, {}]",
+            significant(*range.start()),
+            significant(*range.end())
+        );
+        let shown = significant(value);
+        self.add(
+            name,
+            json!(value),
+            &shown,
+            &accepted,
+            range.contains(&value),
+        );
+    }
+
+    /// Claims that something is true.
+    pub fn holds(&mut self, name: &str, value: bool) {
+        self.add(name, json!(value), &value.to_string(), "true", value);
+    }
+
+    fn add(&mut self, name: &str, value: Value, shown: &str, accepted: &str, holds: bool) {
+        let verdict = if holds { "ok" } else { "FAILED" };
+        self.rows
+            .push(format!("{name:<34} {shown:>12}   {accepted:<26} {verdict}"));
+        self.values.insert(name.to_owned(), value);
+        if !holds {
+            self.failures
+                .push(format!("{name} = {shown} is not in {accepted}"));
+        }
+    }
+
+    /// Prints the claims, as a table and as one line `claims {json}`.
+    ///
+    /// # Errors
+    /// If one of them failed, with its value and range.
+    pub fn check(&self) -> Result<(), Error> {
+        println!(
+            "{:<34} {:>12}   {:<26} verdict",
+            "claim", "value", "accepted"
+        );
+        for row in &self.rows {
+            println!("{row}");
+        }
+        println!("claims {}", Value::Object(self.values.clone()));
+        if self.failures.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Claims(self.failures.clone()))
+        }
+    }
+}
+
+/// Five significant digits.
+fn significant(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
+        return format!("{value:.4e}");
+    }
+    let digits = if value == 0.0 {
+        0
+    } else {
+        value.abs().log10().floor() as i32
+    };
+    let text = format!("{value:.*}", (4 - digits).max(0) as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_claims_name_value_and_range() {
+        let mut claims = Claims::new(Preset::Smoke, 3);
+        claims.within("a", f64::NAN, 0.0..=1.0);
+        claims.within("b", 2.0, 0.0..=1.0);
+        let message = claims.check().unwrap_err().to_string();
+        assert!(
+            message.starts_with("2 of the notebook's claims failed"),
+            "{message}"
+        );
+        assert!(message.contains("b = 2 is not in [0, 1]"), "{message}");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let shown = [0.0, 0.74, 1.0378e-5, 12345.678, 1234567.0].map(significant);
+        assert_eq!(shown, ["0", "0.74", "1.0378e-5", "12346", "1.2346e6"]);
+    }
+}

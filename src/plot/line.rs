@@ -1,0 +1,92 @@
+//! One line of a chart.
+
+use super::Color;
+use crate::Error;
+
+/// A line through points, solid unless said otherwise.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::plot::{Color, Line};
+/// let x = [0.0, 1.0, 2.0];
+/// let y = [0.0, 1.0, 4.0];
+/// let line = Line::new(&x, &y).label("x²").dashed().color(Color::GREY);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub(crate) x: Vec<f64>,
+    pub(crate) y: Vec<f64>,
+    pub(crate) label: Option<String>,
+    pub(crate) color: Option<Color>,
+    pub(crate) width: f64,
+    pub(crate) stroke: Stroke,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    Solid,
+    Dashed,
+    Dotted,
+    Markers,
+}
+
+impl Line {
+    /// A line through the points (x_i, y_i). A point that is not finite leaves a gap.
+    pub fn new(x: &[f64], y: &[f64]) -> Self {
+        Self {
+            x: x.to_vec(),
+            y: y.to_vec(),
+            label: None,
+            color: None,
+            width: 1.0,
+            stroke: Stroke::Solid,
+        }
+    }
+
+    /// Its name in the legend; without one it is not listed.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Its colour; without one the palette's next.
+    pub fn color(mut self, color: Color) -> Self {
+        self.color = Some(color);
+        self
+    }
+
+    /// Its width as a multiple of the usual one.
+    pub fn width(mut self, width: f64) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Dashes.
+    pub fn dashed(mut self) -> Self {
+        self.stroke = Stroke::Dashed;
+        self
+    }
+
+    /// Dots.
+    pub fn dotted(mut self) -> Self {
+        self.stroke = Stroke::Dotted;
+        self
+    }
+
+    /// A disc at each point and no line.
+    pub fn markers(mut self) -> Self {
+        self.stroke = Stroke::Markers;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.x.len() != self.y.len() {
+            let found = (self.x.len(), self.y.len());
+            return Err(Error::shape("a line's (x, y)", found, "as many x as y"));
+        }
+        if !(self.width > 0.0 && self.width.is_finite()) {
+            return Err(Error::setting("width", self.width, "positive and finite"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+"""Starts evcxr_jupyter as the kernel "Rust (energy-discrepancy)".
+
+Usage: launch_kernel.py EVCXR_JUPYTER CONNECTION_FILE (from the kernelspec that set-up writes)
+
+What it adds to evcxr: a warm build folder that no other kernel uses, and a Stop button that
+loses nothing (the kernel ignores the interrupt, and the crate's loops look for it).
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from itertools import count
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from layout import CARGO_HOME, KERNEL, POOL, ROOT, RUST_SOURCE, TEMPLATE, WARM_CONFIG, source_files, try_lock
+
+STAMP = "stamp"
+"""In a build folder: what it was built from."""
+
+
+def claim_folder() -> Path:
+    """A build folder of the pool that is ours while this process, or what it becomes, lives."""
+    for number in count(1):
+        lock = try_lock(POOL / f"{number}.lock", fcntl.LOCK_EX)
+        if lock is not None:
+            os.set_inheritable(lock, True)
+            folder = POOL / str(number)
+            renew(folder)
+            return folder
+
+
+def renew(folder: Path) -> None:
+    """Makes the folder a copy of the template, unless it is one already."""
+    template_lock = try_lock(POOL / "template.lock", fcntl.LOCK_SH)
+    if template_lock is None:
+        # Set-up is building the template. Without a copy the first cell is slow, and right.
+        folder.mkdir(exist_ok=True)
+        return
+    try:
+        wanted = read(TEMPLATE / STAMP)
+        if wanted is None or read(folder / STAMP) == wanted:
+            folder.mkdir(exist_ok=True)
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        # Incremental state belongs to the folder that it was made in.
+        ignore = shutil.ignore_patterns("incremental")
+        shutil.copytree(TEMPLATE, partial, symlinks=True, ignore=ignore)
+        partial.rename(folder)
+    finally:
+        os.close(template_lock)
+
+
+def read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def is_built(folder: Path) -> bool:
+    """Whether the crate is built there as its sources are now."""
+    try:
+        built = (folder / STAMP).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return all(path.stat().st_mtime < built for path in source_files())
+
+
+def main(evcxr: str, connection_file: str) -> None:
+    folder = TEMPLATE if os.environ.get("ED_BUILD_TEMPLATE") else claim_folder()
+    # To build the crate would take longer than a front end waits for a kernel to start.
+    config = WARM_CONFIG if is_built(folder) else ROOT / "tools" / "evcxr"
+    os.environ |= {
+        "EVCXR_TMPDIR": str(folder),
+        "EVCXR_CONFIG_DIR": str(config),
+        "CARGO_HOME": str(CARGO_HOME),
+        "RUST_SRC_PATH": str(RUST_SOURCE),
+        # A starting evcxr updates the kernel "rust" that it finds here: not the user's own.
+        "JUPYTER_PATH": str(KERNEL / "none"),
+        "RUST_BACKTRACE": "0",
+    }
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.execv(evcxr, [evcxr, "--control_file", connection_file])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,69 @@
+"""Where set-up puts things, and how its parts exclude each other."""
+
+import contextlib
+import fcntl
+import os
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL = ROOT / ".kernel"
+"""All that set-up makes, but for the Python packages."""
+POOL = KERNEL / "pool"
+"""Build folders, one for each kernel that runs."""
+TEMPLATE = POOL / "template"
+"""The build folder that set-up builds, and that the others are copied from."""
+RUST_SOURCE = KERNEL / "rust-src"
+"""The part of the standard library's source that evcxr needs."""
+CARGO_HOME = KERNEL / "cargo-home"
+"""The cargo folder of running kernels."""
+WARM_CONFIG = KERNEL / "config"
+"""evcxr's configuration that loads the crate as a kernel starts."""
+KERNEL_NAME = "energy-discrepancy"
+EVCXR_VERSION = "0.22.0"
+
+FIRST_CELL = """\
+:dep energy-discrepancy = { path = ".." }
+use energy_discrepancy::prelude::*;
+let preset = notebook::start(Preset::Quick)?;
+"""
+
+
+def python_pins() -> dict[str, str]:
+    """The Python packages of environment.yml and their versions."""
+    text = (ROOT / "environment.yml").read_text()
+    return dict(re.findall(r"^\s+- ([\w-]+)=([\w.]+)$", text, re.MULTILINE))
+
+
+def source_files() -> list[Path]:
+    """What the crate is built from."""
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
+    for folder in ("src", "assets"):
+        files += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
+    return files
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, on_wait=None):
+    """Holds an exclusive lock on a file; calls `on_wait` if it has to wait for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait:
+                on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def try_lock(path: Path, mode: int) -> int | None:
+    """A file descriptor that holds the lock, or None if another process does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

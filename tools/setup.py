@@ -1,0 +1,300 @@
+"""Sets up everything that a notebook needs: `make setup`.
+
+Each step is skipped where its result is there already, so that the second call takes a second,
+and a call after Ctrl-C goes on where it was. Writes below .kernel and .venv, and into the
+ordinary caches of cargo, rustup and pip.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from layout import (
+    CARGO_HOME,
+    EVCXR_VERSION,
+    KERNEL,
+    KERNEL_NAME,
+    POOL,
+    ROOT,
+    RUST_SOURCE,
+    TEMPLATE,
+    WARM_CONFIG,
+    locked,
+    python_pins,
+    source_files,
+)
+
+MIN_RUST = (1, 95)
+VENV = ROOT / ".venv"
+
+
+class Missing(Exception):
+    """Something that only the user can install: one line, with the command that does."""
+
+
+def main() -> None:
+    try:
+        with locked(KERNEL / "setup.lock", on_wait=lambda: say("waiting for another set-up")):
+            check_prerequisites()
+            python = ensure_python()
+            library = ensure_rust_source()
+            copy_rust_source(library)
+            evcxr = ensure_evcxr()
+            write_cargo_home()
+            write_kernelspec(evcxr)
+            write_configuration()
+            write_pool()
+            ensure_template(python, evcxr)
+    except Missing as missing:
+        sys.exit(f"set-up: {missing}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"set-up: this command failed: {' '.join(map(str, error.cmd))}")
+    except KeyboardInterrupt:
+        sys.exit("set-up: stopped; the next call goes on from here")
+
+
+def say(text: str) -> None:
+    print(f"set-up: {text}", flush=True)
+
+
+def write(path: Path, text: str, *, executable: bool = False) -> None:
+    """Whole or not at all, since a kernel may read it now; and not where nothing changes."""
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text)
+    partial.chmod(0o755 if executable else 0o644)
+    partial.replace(path)
+
+
+def output(*command) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def check_prerequisites() -> None:
+    if sys.version_info < (3, 10):
+        raise Missing("Python 3.10 or newer is needed: sudo apt install python3")
+    if not shutil.which("cargo"):
+        raise Missing("Rust is missing: install rustup as https://rustup.rs says")
+    found = re.search(r"(\d+)\.(\d+)", output("rustc", "--version"))
+    if tuple(map(int, found.groups())) < MIN_RUST:
+        raise Missing(f"Rust {found[0]} is too old, {MIN_RUST[0]}.{MIN_RUST[1]} is needed: rustup update stable")
+    if not (shutil.which("cc") or shutil.which("gcc") or os.environ.get("CC")):
+        raise Missing("a C compiler is missing: sudo apt install gcc libc6-dev")
+
+
+# Python packages
+
+
+def ensure_python() -> Path:
+    """The Python of an active conda environment that holds all packages, or else of .venv."""
+    conda = conda_python()
+    if not conda and not venv_is_complete():
+        make_venv()
+    python = conda or VENV / "bin" / "python"
+    # For the Makefile, which need not know which of the two it is.
+    launcher = KERNEL / "python"
+    write(launcher, f'#!/bin/sh\nexec "{python}" "$@"\n', executable=True)
+    return python
+
+
+def conda_python() -> Path | None:
+    prefix = os.environ.get("CONDA_PREFIX")
+    if not prefix:
+        return None
+    records = Path(prefix, "conda-meta")
+    absent = [
+        f"{name} {version}"
+        for name, version in python_pins().items()
+        if not any(records.glob(f"{name}-{version}-*.json"))
+    ]
+    if not absent:
+        return Path(prefix, "bin", "python")
+    if os.environ.get("CONDA_DEFAULT_ENV") == KERNEL_NAME:
+        raise Missing(f"the active conda environment lacks {', '.join(absent)}: conda env update -f environment.yml")
+    return None
+
+
+def venv_is_complete() -> bool:
+    marker = VENV / "pins.json"
+    try:
+        return json.loads(marker.read_text()) == python_pins()
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
+def make_venv() -> None:
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        raise Missing("Python's venv module is missing: sudo apt install python3-venv") from None
+    say("installing JupyterLab and its tools into .venv (1 to 2 minutes)")
+    if not (VENV / "bin" / "pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    pins = python_pins()
+    packages = [f"{name}=={version}" for name, version in pins.items()]
+    pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *packages], check=True)
+    (VENV / "pins.json").write_text(json.dumps(pins))
+
+
+# Rust
+
+
+def ensure_rust_source() -> Path:
+    """The source of the standard library, from which evcxr infers the types of variables."""
+    given = os.environ.get("RUST_SRC_PATH")
+    library = Path(given or Path(output("rustc", "--print", "sysroot").strip(), "lib/rustlib/src/rust/library"))
+    if (library / "core").exists():
+        return library
+    if given or not shutil.which("rustup"):
+        raise Missing(f"the standard library's source is missing at {library}: install your Rust's package rust-src")
+    say("downloading the source of Rust's standard library (1 to 3 minutes)")
+    subprocess.run(["rustup", "component", "add", "rust-src"], check=True)
+    return library
+
+
+def copy_rust_source(library: Path) -> None:
+    """Leaves out what no variable's type comes from: processor intrinsics, tests, other crates.
+
+    rust-analyzer reads and expands all that it finds, in every kernel: two thirds of the lines
+    are intrinsics, and without them a kernel starts two seconds sooner.
+    """
+    marker = RUST_SOURCE / "copied-from"
+    wanted = f"{library} {output('rustc', '-vV')}"
+    if marker.exists() and marker.read_text() == wanted:
+        return
+    shutil.rmtree(RUST_SOURCE, ignore_errors=True)
+    for crate in ("core", "alloc", "std", "proc_macro"):
+        ignore = shutil.ignore_patterns("tests", "benches")
+        shutil.copytree(library / crate, RUST_SOURCE / crate, ignore=ignore)
+    for left_out in ("stdarch/crates/core_arch", "portable-simd/crates/core_simd"):
+        module = RUST_SOURCE / left_out / "src" / "mod.rs"
+        module.parent.mkdir(parents=True)
+        module.write_text("")
+    marker.write_text(wanted)
+
+
+def ensure_evcxr() -> Path:
+    """evcxr_jupyter in the version that was tested: from the PATH, or else built here."""
+    own = KERNEL / "evcxr" / "bin" / "evcxr_jupyter"
+    for candidate in (own, Path(shutil.which("evcxr_jupyter") or own)):
+        if candidate.exists() and is_tested_version(candidate):
+            return candidate
+    say(f"building the Rust kernel, evcxr_jupyter {EVCXR_VERSION} (10 to 15 minutes on two cores, once)")
+    build = KERNEL / "evcxr-build"
+    command = ["cargo", "install", "--locked", "--quiet", "--root", KERNEL / "evcxr", "--target-dir", build]
+    subprocess.run([*command, f"evcxr_jupyter@{EVCXR_VERSION}"], check=True, cwd=KERNEL)
+    shutil.rmtree(build)
+    return own
+
+
+def is_tested_version(evcxr: Path) -> bool:
+    """Whether cargo's or conda's records say so: the program itself does not tell its version."""
+    prefix = evcxr.parent.parent
+    with contextlib.suppress(FileNotFoundError):
+        records = (prefix / ".crates.toml").read_text()
+        if f'"evcxr_jupyter {EVCXR_VERSION} ' in records:
+            return True
+    return any(prefix.glob(f"conda-meta/evcxr-{EVCXR_VERSION}-*.json"))
+
+
+# The kernel
+
+
+def write_kernelspec(evcxr: Path) -> None:
+    folder = KERNEL / "share" / "jupyter" / "kernels" / KERNEL_NAME
+    spec = {
+        "argv": [
+            sys.executable,
+            "-I",
+            str(ROOT / "tools" / "launch_kernel.py"),
+            str(evcxr),
+            "{connection_file}",
+        ],
+        "display_name": f"Rust ({KERNEL_NAME})",
+        "language": "rust",
+        "interrupt_mode": "signal",
+    }
+    write(folder / "kernel.json", json.dumps(spec, indent=1))
+
+
+def write_cargo_home() -> None:
+    """A cargo folder for kernels: the user's own, but for a `cargo` that tells rust-analyzer less.
+
+    rust-analyzer runs the `cargo` of this folder; evcxr itself compiles with the toolchain's.
+    """
+    own = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    for folder in ("registry", "git"):
+        (own / folder).mkdir(parents=True, exist_ok=True)
+    CARGO_HOME.mkdir(exist_ok=True)
+    for entry in own.iterdir():
+        link = CARGO_HOME / entry.name
+        if entry.name != "bin" and not (link.is_symlink() and link.readlink() == entry):
+            link.unlink(missing_ok=True)
+            link.symlink_to(entry)
+    # The toolchain itself: by rustup's stand-ins each of some twenty calls takes 50 ms longer.
+    toolchain = Path(output("rustc", "--print", "sysroot").strip(), "bin")
+    cargo = toolchain / "cargo" if (toolchain / "cargo").exists() else Path(shutil.which("cargo"))
+    script = f"""#!/bin/sh
+PATH="{cargo.parent}:$PATH"
+[ "$1" = metadata ] && exec "{sys.executable}" -I "{ROOT}/tools/shallow_metadata.py" "{cargo}" "$@"
+exec "{cargo}" "$@"
+"""
+    write(CARGO_HOME / "bin" / "cargo", script, executable=True)
+
+
+def write_configuration() -> None:
+    """A kernel's start-up: it loads the crate while the reader reads, before the first cell."""
+    cells = (ROOT / "tools" / "evcxr" / "evcxr.toml").read_text()
+    # A `let` and a `?` make rust-analyzer look at all crates once; the variable is gone after it.
+    prelude = 'prelude = "let warm: String = \\"\\".parse()?; drop(warm);"'
+    crate = f"[dependencies]\nenergy-discrepancy = {{ path = {json.dumps(str(ROOT))} }}"
+    write(WARM_CONFIG / "evcxr.toml", f"{cells}{prelude}\n\n{crate}\n")
+
+
+def write_pool() -> None:
+    """Cargo's settings for all build folders: what a cell uses is optimised, the cell is not."""
+    optimised = "opt-level = 3\ndebug-assertions = false\noverflow-checks = false"
+    write(POOL / ".cargo" / "config.toml", f'[profile.dev.package."*"]\n{optimised}\n')
+
+
+def ensure_template(python: Path, evcxr: Path) -> None:
+    """Builds the crate as notebooks use it, so that their first cell need not."""
+    stamp = TEMPLATE / "stamp"
+    wanted = fingerprint(evcxr)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    minutes = "half a minute" if stamp.exists() else "2 to 3 minutes on two cores"
+    say(f"building the crate for notebooks ({minutes})")
+    start = time.monotonic()
+    with locked(POOL / "template.lock"):
+        stamp.unlink(missing_ok=True)
+        TEMPLATE.mkdir(parents=True, exist_ok=True)
+        # The versions that the tests ran with; `:dep` alone would take the newest.
+        shutil.copy(ROOT / "Cargo.lock", TEMPLATE / "Cargo.lock")
+        environment = os.environ | {"JUPYTER_PATH": str(KERNEL / "share" / "jupyter")}
+        subprocess.run([python, ROOT / "tools" / "build_template.py"], check=True, env=environment)
+        stamp.write_text(wanted)
+    say(f"done in {time.monotonic() - start:.0f} s")
+
+
+def fingerprint(evcxr: Path) -> str:
+    digest = hashlib.sha256()
+    files = [*source_files(), POOL / ".cargo" / "config.toml", ROOT / "tools" / "launch_kernel.py"]
+    for path in files:
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    digest.update(f"{output('rustc', '-vV')}{evcxr}".encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()
