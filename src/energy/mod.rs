@@ -1,6 +1,7 @@
 //! Energies U with p(x) ∝ exp(-U(x)), as functions of a batch of points.
 
 mod mixture;
+mod mixture_ops;
 
 pub use mixture::GaussianMixture;
 

@@ -69,8 +69,15 @@ impl Scale {
         if self.log { value.log10() } else { value }
     }
 
+    pub(crate) fn with_ticks(self, count: usize) -> Ticked {
+        Ticked {
+            ticks: self.ticks(count),
+            scale: self,
+        }
+    }
+
     /// Positions and labels of about `count` ticks.
-    pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let step = if self.log {
             nice_step((self.high - self.low) / count as f64)
                 .max(1.0)

@@ -150,7 +150,7 @@ impl std::fmt::Debug for Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::Line;
+    use crate::plot::{Legend, Line};
 
     fn waves() -> Chart {
         let x: Vec<f64> = (0..200).map(|i| f64::from(i) / 20.0).collect();
@@ -191,6 +191,47 @@ mod tests {
         let (blank, greek, latin) = (pixels(" "), pixels("ρ ξ ∞ →"), pixels("a b c d"));
         let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count();
         assert!(differing(&blank, &greek) > 100 && differing(&greek, &latin) > 100);
+    }
+
+    #[test]
+    fn extremes_are_drawn_or_refused_and_never_panic() {
+        let long = "very ".repeat(500);
+        let line = |y: &[f64]| Line::new(&(0..y.len()).map(|i| i as f64).collect::<Vec<_>>(), y);
+        let small = |chart: Chart| chart.figure().size(200, 150);
+        let charts = [
+            Chart::new(&long)
+                .x_label(&long)
+                .y_label(&long)
+                .line(line(&[0.0, 1.0]).label(&long)),
+            Chart::new("").line(line(&[
+                f64::NAN,
+                1.0,
+                f64::INFINITY,
+                2.0,
+                f64::NEG_INFINITY,
+            ])),
+            Chart::new("").line(line(&[1e300, -1e300, 5e-324])),
+            Chart::new("").line(line(&[1e-300, 1e300]).dashed()).log_y(),
+            Chart::new("")
+                .line(line(&[1.0]).markers().width(20.0).label("a"))
+                .legend(Legend::TopLeft),
+            Chart::new("")
+                .line(line(&[1.0, 1.0 + 1e-15]).dotted())
+                .vertical(1e9),
+        ];
+        for (i, chart) in charts.into_iter().enumerate() {
+            for figure in [chart.clone().figure(), small(chart)] {
+                assert!(figure.png().is_ok() && figure.svg().is_ok(), "chart {i}");
+            }
+        }
+        assert!(
+            waves()
+                .line(line(&[0.0]).width(1e9))
+                .figure()
+                .png()
+                .is_err()
+        );
+        assert!(waves().x_limits(0.0, f64::INFINITY).figure().png().is_err());
     }
 
     #[test]

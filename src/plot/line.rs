@@ -1,6 +1,6 @@
 //! One line of a chart.
 
-use super::Color;
+use super::{Color, stroke::Stroke};
 use crate::Error;
 
 /// A line through points, solid unless said otherwise.
@@ -20,14 +20,6 @@ pub struct Line {
     pub(crate) color: Option<Color>,
     pub(crate) width: f64,
     pub(crate) stroke: Stroke,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stroke {
-    Solid,
-    Dashed,
-    Dotted,
-    Markers,
 }
 
 impl Line {
@@ -79,13 +71,22 @@ impl Line {
         self
     }
 
+    /// Its own colour, or the palette's i-th.
+    pub(crate) fn color_or(&self, i: usize) -> Color {
+        self.color.unwrap_or(Color::of_line(i))
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.x.len() != self.y.len() {
             let found = (self.x.len(), self.y.len());
             return Err(Error::shape("a line's (x, y)", found, "as many x as y"));
         }
-        if !(self.width > 0.0 && self.width.is_finite()) {
-            return Err(Error::setting("width", self.width, "positive and finite"));
+        if !(self.width > 0.0 && self.width <= 20.0) {
+            return Err(Error::setting(
+                "width",
+                self.width,
+                "positive, and at most 20",
+            ));
         }
         Ok(())
     }

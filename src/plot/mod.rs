@@ -11,6 +11,7 @@ mod figure;
 mod legend;
 mod line;
 mod raster;
+mod stroke;
 mod theme;
 
 pub use chart::Chart;

@@ -68,6 +68,7 @@ pub(crate) const MARKER: RGBColor = GREY_700;
 
 /// Sizes in pixels of the final picture.
 pub(crate) const LINE_WIDTH: f64 = 1.8;
+pub(crate) const DISC: f64 = 2.6;
 pub(crate) const TITLE: f64 = 16.0;
 pub(crate) const LABEL: f64 = 15.0;
 pub(crate) const TICK: f64 = 13.0;

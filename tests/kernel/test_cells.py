@@ -94,3 +94,12 @@ def test_strict_mode_ends_the_process_at_a_panic(fresh_kernel):
     kernel = fresh_kernel(ED_STRICT="1")
     kernel.begin()
     assert kernel.run('panic!("too far");').status == "error"
+
+
+def test_a_user_s_own_rust_kernel_is_left_alone(fresh_kernel, tmp_path):
+    own = tmp_path / "jupyter" / "kernels" / "rust"
+    own.mkdir(parents=True)
+    (own / "version.txt").write_text("an older one, which evcxr would replace at its start")
+    kernel = fresh_kernel(XDG_DATA_HOME=str(tmp_path))
+    assert kernel.run("1 + 1").status == "ok"
+    assert [path.name for path in own.iterdir()] == ["version.txt"]

@@ -1,0 +1,92 @@
+//! Lines in pixels: solid, dashed, dotted.
+
+use super::draw::{Area, failed};
+use crate::Error;
+use plotters::prelude::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stroke {
+    Solid,
+    Dashed,
+    Dotted,
+    Markers,
+}
+
+/// A polyline in pixels.
+pub(crate) fn stroke<DB: DrawingBackend>(
+    area: &Area<DB>,
+    points: impl Iterator<Item = (i32, i32)>,
+    stroke: Stroke,
+    style: ShapeStyle,
+    scale: f64,
+) -> Result<(), Error> {
+    let (on, off) = match stroke {
+        Stroke::Dashed => (7.0, 4.0),
+        Stroke::Dotted => (2.0, 3.0),
+        Stroke::Solid | Stroke::Markers => {
+            let path = PathElement::new(points.collect::<Vec<_>>(), style);
+            return area.draw(&path).map_err(failed);
+        }
+    };
+    let points: Vec<(f64, f64)> = points.map(|(x, y)| (f64::from(x), f64::from(y))).collect();
+    for dash in dashes(&points, on * scale, off * scale) {
+        let dash: Vec<_> = dash
+            .iter()
+            .map(|p| (p.0.round() as i32, p.1.round() as i32))
+            .collect();
+        area.draw(&PathElement::new(dash, style)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Cuts a polyline into dashes of length `on` with gaps of length `off`.
+fn dashes(points: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut dashes = Vec::new();
+    let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+    let (mut drawing, mut left) = (true, on);
+    for pair in points.windows(2) {
+        let (mut from, to) = (pair[0], pair[1]);
+        let mut length = (to.0 - from.0).hypot(to.1 - from.1);
+        while length > left {
+            let share = left / length;
+            from = (
+                from.0 + share * (to.0 - from.0),
+                from.1 + share * (to.1 - from.1),
+            );
+            length -= left;
+            if drawing {
+                dash.push(from);
+                dashes.push(std::mem::take(&mut dash));
+            } else {
+                dash = vec![from];
+            }
+            drawing = !drawing;
+            left = if drawing { on } else { off };
+        }
+        left -= length;
+        if drawing {
+            dash.push(to);
+        }
+    }
+    if dash.len() > 1 {
+        dashes.push(dash);
+    }
+    dashes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dashes;
+
+    #[test]
+    fn dashes_cover_their_share() {
+        let cut = dashes(&[(0.0, 0.0), (50.0, 0.0), (50.0, 50.0)], 6.0, 4.0);
+        let length = |dash: &Vec<(f64, f64)>| -> f64 {
+            dash.windows(2)
+                .map(|p| (p[1].0 - p[0].0).hypot(p[1].1 - p[0].1))
+                .sum()
+        };
+        assert_eq!(cut.len(), 10);
+        assert!((cut.iter().map(length).sum::<f64>() - 60.0).abs() < 1e-9);
+    }
+}
