@@ -27,7 +27,6 @@ store: setup
 	@.kernel/python tools/run_notebooks.py --preset full --store $(if $(NB),--name $(NB))
 
 test: setup test-rust test-kernel
-	.kernel/python tools/run_notebooks.py --preset smoke
 
 test-rust:
 	cargo fmt --check
