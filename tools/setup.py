@@ -255,10 +255,13 @@ exec "{cargo}" "$@"
 def write_configuration() -> None:
     """A kernel's start-up: it loads the crate while the reader reads, before the first cell."""
     cells = (ROOT / "tools" / "evcxr" / "evcxr.toml").read_text()
-    # A `let` and a `?` make rust-analyzer look at all crates once; the variable is gone after it.
-    prelude = 'prelude = "let warm: String = \\"\\".parse()?; drop(warm);"'
-    crate = f"[dependencies]\nenergy-discrepancy = {{ path = {json.dumps(str(ROOT))} }}"
-    write(WARM_CONFIG / "evcxr.toml", f"{cells}{prelude}\n\n{crate}\n")
+    # Spelt as in the notebooks: evcxr does not load a crate again whose line is the same. A `let`
+    # with a `?` makes rust-analyzer look at all crates once; the variable is gone after it.
+    prelude = f'''
+:dep energy-discrepancy = {{ path = "{ROOT}" }}
+let warm: String = "".parse()?; drop(warm);
+'''
+    write(WARM_CONFIG / "evcxr.toml", f"{cells}prelude = '''{prelude}'''\n")
 
 
 def write_pool() -> None:
