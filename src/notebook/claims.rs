@@ -93,17 +93,17 @@ impl Claims {
     }
 }
 
-/// Five significant digits.
+/// Six significant digits.
 fn significant(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
-        return format!("{value:.4e}");
+        return format!("{value:.5e}");
     }
     let digits = if value == 0.0 {
         0
     } else {
         value.abs().log10().floor() as i32
     };
-    let text = format!("{value:.*}", (4 - digits).max(0) as usize);
+    let text = format!("{value:.*}", (5 - digits).max(0) as usize);
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -131,6 +131,6 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let shown = [0.0, 0.74, 1.0378e-5, 12345.678, 1234567.0].map(significant);
-        assert_eq!(shown, ["0", "0.74", "1.0378e-5", "12346", "1.2346e6"]);
+        assert_eq!(shown, ["0", "0.74", "1.03780e-5", "12345.7", "1.23457e6"]);
     }
 }
