@@ -2,7 +2,7 @@
 
 PRESET ?= quick
 PYTHON3 ?= python3
-export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter
+export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
 .PHONY: help setup lab run store test test-rust test-kernel
 

@@ -1,5 +1,7 @@
 """Where set-up puts things, and how its parts exclude each other."""
 
+from __future__ import annotations  # An old Python is to reach the line that says so.
+
 import contextlib
 import fcntl
 import os

@@ -5,6 +5,8 @@ and a call after Ctrl-C goes on where it was. Writes below .kernel and .venv, an
 ordinary caches of cargo, rustup and pip.
 """
 
+from __future__ import annotations  # An old Python is to reach the line that says so.
+
 import contextlib
 import hashlib
 import json

@@ -1,6 +1,10 @@
 """What a cell can rely on: shared state, messages, figures."""
 
 import base64
+import re
+import textwrap
+
+from conftest import ROOT
 
 NET = """
 use energy_discrepancy::dfdx::prelude::*;
@@ -42,6 +46,15 @@ def test_a_net_of_one_cell_trains_in_the_next_as_it_does_in_its_own(kernel):
     losses = [float(loss) for loss in apart.stdout.split()]
     assert len(losses) == 20 and losses[-1] < losses[0], losses
     assert apart.stdout == together.stdout
+
+
+def test_the_readme_s_cell_runs(fresh_kernel):
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", text, re.MULTILINE)
+    (cell,) = [textwrap.dedent(block) for block in blocks if ":dep" in block]
+    reply = fresh_kernel().run(cell)
+    assert reply.status == "ok" and not reply.stderr, reply
+    assert reply.data["text/plain"].startswith("Ok(0.8"), reply
 
 
 def test_a_result_shows_its_message(kernel):
