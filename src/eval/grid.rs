@@ -33,7 +33,7 @@ impl Grid {
         let (low, high) = (low - 9.0 * std, high + 9.0 * std);
         let smooth = 0.8 * std / (m as f64 + 1.0).sqrt();
         let outer = Self::spanning(low, high, fine.max(smooth))?;
-        if inner.count * outer.count > 1 << 26 {
+        if inner.count * outer.count > 1 << 24 {
             let allowed = "larger: quadrature needs too fine a grid for so small a variance";
             return Err(Error::setting("t", t, allowed));
         }

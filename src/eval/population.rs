@@ -59,15 +59,10 @@ impl Population {
     pub fn fisher_divergence(&self, model: &GaussianMixture) -> Result<f64, Error> {
         one_dimensional(model)?;
         let grid = Grid::around(&[&self.truth, model])?;
-        let (p, q) = (self.scores(&grid)?, scores_of(model, &grid)?);
-        let integrand = |i: usize, x: f64| density(&self.truth, x) * (q[i] - p[i]).powi(2);
-        Ok(0.5
-            * grid.step
-            * grid
-                .points()
-                .enumerate()
-                .map(|(i, x)| integrand(i, x))
-                .sum::<f64>())
+        let (p, q) = (scores(&self.truth, &grid)?, scores(model, &grid)?);
+        let points = grid.points().zip(p.iter().zip(&q));
+        let integrand = points.map(|(x, (p, q))| density(&self.truth, x) * (q - p).powi(2));
+        Ok(0.5 * grid.step * integrand.sum::<f64>())
     }
 
     /// Energy discrepancy in the limit M → ∞, less log M: CE(p, q) - CE(p_t, q_t), where p_t and
@@ -146,10 +141,6 @@ impl Population {
         let differences = s.iter().zip(&inside).map(|(s, inside)| (-s).exp() - inside);
         Ok(cross_entropy + LOG_S.step * differences.sum::<f64>())
     }
-
-    fn scores(&self, grid: &Grid) -> Result<Vec<f64>, Error> {
-        scores_of(&self.truth, grid)
-    }
 }
 
 /// log s, so that ds/s is uniform. The error falls as |Γ(2πi/h)|, 1e-11 at h = 0.4; beyond the
@@ -188,7 +179,7 @@ fn density(p: &GaussianMixture, x: f64) -> f64 {
     log_density(p, x).exp()
 }
 
-fn scores_of(p: &GaussianMixture, grid: &Grid) -> Result<Vec<f64>, Error> {
+fn scores(p: &GaussianMixture, grid: &Grid) -> Result<Vec<f64>, Error> {
     let x = tensor::<_, f64, _>(&Cpu::default(), grid.points(), (grid.count, 1))?;
     Ok(crate::energy::Density::score(p, &x)?.as_vec())
 }

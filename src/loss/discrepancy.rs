@@ -105,6 +105,10 @@ impl EnergyDiscrepancy {
         self.check()?;
         let (n, d) = *x.shape();
         let m = self.particles;
+        if (n as u128) * (m as u128) * (d as u128) > 1 << 32 {
+            let allowed = "fewer: N x M x D is the number of noise values, 2^32 at most";
+            return Err(Error::setting("particles", m, allowed));
+        }
         let mut normal =
             |count: usize| -> Vec<f64> { (0..count).map(|_| StandardNormal.sample(rng)).collect() };
         let (shared, own) = (normal(n * d), normal(n * m * d));
@@ -128,9 +132,12 @@ impl EnergyDiscrepancy {
             let expected = format!("(({n}, {d}), ({n}, {m}, {d})) for this batch and M = {m}");
             return Err(Error::shape("noise", found, expected));
         }
+        if n == 0 {
+            return Err(Error::shape("x", (n, d), "at least one point"));
+        }
         let perturbed = self.perturb(x, noise).map_err(Error::tensor)?;
-        let at_data = energy.energy(x)?;
-        let at_particles = energy.energy(&perturbed)?;
+        let at_data = energy_at(energy, x)?;
+        let at_particles = energy_at(energy, &perturbed)?;
         let loss = self
             .contrast(at_data, at_particles)
             .map_err(Error::tensor)?;
@@ -182,6 +189,20 @@ impl EnergyDiscrepancy {
             .try_ln()?;
         above.try_relu()?.try_add(rest)?.try_add(log_w)?.try_mean()
     }
+}
+
+/// The energies of a batch, one for each point whoever wrote the energy.
+fn energy_at<E: Dtype, Dev: Device<E>>(
+    energy: &dyn Energy<E, Dev>,
+    x: &Points<E, Dev>,
+) -> Result<Values<E, Dev>, Error> {
+    let values = energy.energy(x)?;
+    let (found, (points, _)) = (values.shape().0, *x.shape());
+    if found != points {
+        let expected = format!("({points},), one value for each point");
+        return Err(Error::shape("the energy", (found,), expected));
+    }
+    Ok(values)
 }
 
 macro_rules! implement {
@@ -241,6 +262,7 @@ mod tests {
             (EnergyDiscrepancy::with_std(-1.0), "noise = -1"),
             (EnergyDiscrepancy::with_variance(-1.0), "noise = NaN"),
             (ok.particles(0), "particles = 0"),
+            (ok.particles(usize::MAX), "N x M x D"),
             (ok.stabilisation(-0.5), "stabilisation = -0.5"),
         ];
         for (loss, message) in bad {
@@ -258,5 +280,23 @@ mod tests {
             .evaluate(&Constant, &points(), &noise)
             .unwrap_err();
         assert!(error.to_string().contains("((8, 2), (8, 3, 2))"), "{error}");
+    }
+
+    #[test]
+    fn a_batch_or_an_energy_of_the_wrong_size_is_an_error() {
+        struct Single;
+        impl Energy<f64> for Single {
+            fn energy(&self, x: &Points<f64>) -> Result<Values<f64>, Error> {
+                Ok(x.device().zeros_like(&(1,)))
+            }
+        }
+        let loss = EnergyDiscrepancy::with_variance(1.0);
+        let message = |energy: &dyn Energy<f64>, x: &Points<f64>| {
+            let noise = loss.draw(x, &mut rng(0)).unwrap();
+            loss.evaluate(energy, x, &noise).unwrap_err().to_string()
+        };
+        let none: Points<f64> = Cpu::default().zeros_like(&(0, 2));
+        assert!(message(&Constant, &none).contains("at least one point"));
+        assert!(message(&Single, &points()).contains("the energy has shape (1,)"));
     }
 }
