@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import os
+import queue
 import re
 import sys
 import threading
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from jupyter_client import BlockingKernelClient
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -89,20 +91,67 @@ def execute(notebook) -> None:
     with contextlib.ExitStack() as stack:
         with Watch("  kernel"):
             stack.enter_context(client.setup_kernel(cwd=str(NOTEBOOKS)))
+        stderr = stack.enter_context(Stderr(client.km.connection_file))
         for number, (index, cell) in enumerate(cells, 1):
             with Watch(f"  cell {number}/{len(cells)}  {title(cell)}"):
                 client.execute_cell(cell, index)
             # evcxr counts from 2.
             set_count(cell, number)
-            check(cell, number)
-        # The last cell's words on stderr can come after it: they arrive with this one.
-        notebook.cells.append(nbformat.v4.new_code_cell("()"))
-        last = notebook.cells[-1]
-        try:
-            client.execute_cell(last, len(notebook.cells) - 1)
-        finally:
-            notebook.cells.pop()
-        check(last, len(cells))
+            stderr.check()
+            check_figure(cell, number)
+        stderr.settle()
+        stderr.check()
+
+
+class Stderr:
+    """All that the kernel writes to stderr, by cell.
+
+    Listens on its own: evcxr sends these lines some time after they are written, also after the
+    cell has ended, and nbclient then drops them. An `Err` from `?` shows nowhere else.
+    """
+
+    def __init__(self, connection_file: str):
+        self.client = BlockingKernelClient(connection_file=connection_file)
+        self.client.load_connection_file()
+        self.cells: list[str] = []
+        self.lines: list[tuple[str, str]] = []
+        self.ended = threading.Event()
+
+    def __enter__(self):
+        self.client.start_channels()
+        # Returns once the kernel's broadcasts arrive.
+        self.client.wait_for_ready(timeout=60)
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+        return self
+
+    def listen(self):
+        while not self.ended.is_set():
+            try:
+                message = self.client.get_iopub_msg(timeout=0.2)
+            except queue.Empty:
+                continue
+            cell = message["parent_header"].get("msg_id")
+            if message["msg_type"] == "execute_input":
+                self.cells.append(cell)
+            elif message["msg_type"] == "stream" and message["content"]["name"] == "stderr":
+                self.lines.append((cell, message["content"]["text"]))
+
+    def settle(self):
+        """Gives the last lines the time that they take: milliseconds, on a busy machine more."""
+        time.sleep(1)
+
+    def check(self):
+        if self.lines:
+            first = self.lines[0][0]
+            number = self.cells.index(first) + 1 if first in self.cells else "?"
+            text = "".join(text for cell, text in self.lines if cell == first)
+            raise Failure(f"cell {number} wrote to stderr: {text.strip()}")
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.client.stop_channels()
 
 
 def title(cell) -> str:
@@ -117,10 +166,7 @@ def set_count(cell, number: int) -> None:
             output["execution_count"] = number
 
 
-def check(cell, number: int) -> None:
-    for output in cell.outputs:
-        if output.get("name") == "stderr":
-            raise Failure(f"cell {number} wrote to stderr: {output['text'].strip()}")
+def check_figure(cell, number: int) -> None:
     wants_figure = "figure" in cell.metadata.get("tags", [])
     if wants_figure and not any("image/png" in output.get("data", {}) for output in cell.outputs):
         raise Failure(f"cell {number} has the tag figure, and shows none")

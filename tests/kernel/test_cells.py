@@ -68,8 +68,7 @@ def test_a_result_shows_its_message(kernel):
     reply = kernel.run(cell)
     message = "noise = -1 is not possible: a standard deviation or variance: positive and finite"
     assert reply.data["text/plain"].strip() == f"Err({message})", reply
-    # stderr is asynchronous: its last lines can come with the next cell.
-    assert message in kernel.run(cell + "?;").stderr + kernel.run("()").stderr
+    assert message in kernel.run_for_stderr(cell + "?;").stderr
 
 
 def test_figures_show_themselves(kernel):
@@ -90,15 +89,13 @@ def test_figures_show_themselves(kernel):
 
 
 def test_a_figure_that_cannot_be_drawn_says_why(kernel):
-    reply = kernel.run('Chart::new("a").line(Line::new(&[0.0, 1.0], &[0.0]))')
-    seen = reply.stderr + kernel.run("()").stderr
-    assert "a line's (x, y) has shape (2, 1), but as many x as y is needed" in seen
+    reply = kernel.run_for_stderr('Chart::new("a").line(Line::new(&[0.0, 1.0], &[0.0]))')
+    assert "a line's (x, y) has shape (2, 1), but as many x as y is needed" in reply.stderr
 
 
 def test_a_panic_is_one_line_and_keeps_earlier_variables(kernel):
     assert kernel.run("let kept: i32 = 42;").status == "ok"
-    reply = kernel.run('panic!("too far");')
-    seen = reply.stderr + kernel.run("()").stderr
+    seen = kernel.run_for_stderr('panic!("too far");').stderr
     assert seen.startswith("panic: too far (") and seen.count("\n") == 1, seen
     assert kernel.run("kept").data["text/plain"].strip() == "42"
 
