@@ -11,8 +11,10 @@ use crate::energy::{Density, Points};
 /// the estimate is then far too small, and [`crate::eval::Population::fisher_divergence`] gives
 /// the truth.
 ///
+/// The points are `(N, D)`; the result is one number.
+///
 /// # Errors
-/// If the points have the wrong dimension, or a tensor operation fails.
+/// If there is no point, the points have the wrong dimension, or a tensor operation fails.
 ///
 /// # Examples
 /// ```
@@ -31,13 +33,32 @@ pub fn fisher_divergence(
     x: &Points<f64>,
 ) -> Result<f64, Error> {
     use dfdx::prelude::*;
-    let difference = model
-        .score(x)?
-        .try_sub(truth.score(x)?)
-        .map_err(Error::tensor)?;
-    let n = x.shape().0.max(1) as f64;
-    let sum = difference
-        .try_square()
-        .and_then(|squares| squares.try_sum::<Rank0, _>());
-    Ok(sum.map_err(Error::tensor)?.array() / (2.0 * n))
+    if x.shape().0 == 0 {
+        return Err(Error::shape("x", x.shape(), "at least one point"));
+    }
+    let (p, q) = (truth.score(x)?, model.score(x)?);
+    for score in [&p, &q] {
+        if score.shape() != x.shape() {
+            let expected = format!("{:?}, as the points have", x.shape());
+            return Err(Error::shape("a score", score.shape(), expected));
+        }
+    }
+    let squares = q.try_sub(p).and_then(|difference| difference.try_square());
+    let sum = squares.and_then(|squares| squares.try_sum::<Rank0, _>());
+    Ok(sum.map_err(Error::tensor)?.array() / (2.0 * x.shape().0 as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::GaussianMixture;
+    use dfdx::prelude::*;
+
+    #[test]
+    fn an_empty_batch_is_an_error() {
+        let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap();
+        let none: Points<f64> = Cpu::default().zeros_like(&(0, 1));
+        let error = fisher_divergence(&p, &p, &none).unwrap_err();
+        assert!(error.to_string().contains("at least one point"), "{error}");
+    }
 }
