@@ -1,7 +1,7 @@
 //! The one error type of the crate.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What went wrong, where, and what to change.
 ///
@@ -36,6 +36,14 @@ pub enum Error {
     /// A figure could not be drawn.
     #[error("the figure cannot be drawn: {0}")]
     Figure(String),
+    /// A file could not be read, or holds something else than expected.
+    #[error("cannot read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}: {reason}", path.display())]
     Write {
@@ -61,6 +69,20 @@ impl Error {
             name,
             value: value.to_string(),
             allowed,
+        }
+    }
+
+    pub(crate) fn read(path: &Path, reason: impl fmt::Display) -> Self {
+        Error::Read {
+            path: path.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(crate) fn write(path: &Path, reason: impl fmt::Display) -> Self {
+        Error::Write {
+            path: path.into(),
+            reason: reason.to_string(),
         }
     }
 

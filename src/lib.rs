@@ -29,21 +29,30 @@
 //!
 //! Arrows run downwards: `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
 
+mod backend;
+pub mod data;
 pub mod energy;
 mod error;
 pub mod eval;
+mod file;
+mod kernel;
 pub mod loss;
 pub mod notebook;
 pub mod plot;
 pub mod prelude;
 mod preset;
+mod quadrature;
+pub mod sample;
+pub mod train;
 
 pub use dfdx;
 pub use energy::Energy;
+pub use backend::{Backend, Number};
 pub use error::Error;
 pub use loss::EnergyDiscrepancy;
 pub use plotters;
 pub use preset::Preset;
+pub use quadrature::Quadrature;
 
 /// The crate's random number generator: the same numbers on every platform and in every version.
 pub type Rng = rand_chacha::ChaCha12Rng;

@@ -1,8 +1,18 @@
 //! What a notebook cell imports: `use energy_discrepancy::prelude::*;`.
 
-pub use crate::energy::{Density, Energy, GaussianMixture, Points, Values};
-pub use crate::eval::Population;
-pub use crate::loss::{EnergyDiscrepancy, Loss, fisher_divergence};
+pub use crate::data::Data;
+pub use crate::energy::{
+    Density, Energy, GaussianMixture, Mlp, Parameter, Points, Tape, TapedPoints, TapedValues,
+    Trainable, Values,
+};
+pub use crate::eval::{Comparison, LogDensityMse, Population};
+pub use crate::loss::{
+    ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
+    fisher_divergence,
+};
 pub use crate::notebook::{self, Claims, ShowResult, StopButton};
 pub use crate::plot::{Chart, Color, Figure, Legend, Line};
-pub use crate::{Error, Preset, Rng, rng};
+pub use crate::sample::{Langevin, Mala, Sampler};
+pub use crate::train::{Adam, History, Metric, Stopped, Trainer};
+pub use dfdx::shapes::HasShape;
+pub use crate::{Error, Preset, Quadrature, Rng, rng};

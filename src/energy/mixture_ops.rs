@@ -1,87 +1,95 @@
-//! Energy, score and samples of a mixture as dfdx tensors.
+//! Energy, derivatives and samples of a mixture as dfdx tensors.
 
-use super::{Density, Energy, GaussianMixture, Points, Values, for_each_backend, scalar, tensor};
+use super::{
+    Density, Derivatives, Energy, GaussianMixture, Points, TapedPoints, TapedValues,
+    TwiceDifferentiable, Values, for_each_backend, scalar, tensor,
+};
+use crate::data::Data;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
-/// What energy and score have in common, as tensors.
-struct Components<E: Dtype, Dev: Device<E>> {
+/// What energy and derivatives have in common, as tensors.
+struct Components<E: Dtype, Dev: Device<E>, T> {
+    /// log π_k + log N(x_b; μ_k, σ_k² I), `(B, K)`.
+    logs: Tensor<(usize, usize), E, Dev, T>,
     /// x_b - μ_k, `(B, K, D)`.
     offsets: Tensor<(usize, usize, usize), E, Dev>,
-    /// log π_k + log N(x_b; μ_k, σ_k² I), `(B, K)`.
-    logs: Tensor<(usize, usize), E, Dev>,
     /// 1/σ_k², `(K,)`.
-    precisions: Tensor<(usize,), E, Dev>,
+    precisions: Values<E, Dev>,
 }
 
 impl GaussianMixture {
-    fn components<E: Dtype, Dev: Device<E>>(
+    fn components<E: Dtype, Dev: Device<E>, T: dfdx::tensor::Tape<E, Dev>>(
         &self,
-        x: &Points<E, Dev>,
-    ) -> Result<Components<E, Dev>, Error> {
+        x: Tensor<(usize, usize), E, Dev, T>,
+    ) -> Result<Components<E, Dev, T>, Error> {
         let (b, d) = *x.shape();
         let k = self.means.len();
         if d != self.dimension() {
             let expected = format!("(B, {}), as the mixture's means have", self.dimension());
             return Err(Error::shape("x", (b, d), expected));
         }
-        let device = x.device();
-        let means = tensor(device, self.means.iter().flatten().copied(), (k, d))?;
-        let log_scales = tensor(device, self.log_scales().into_iter(), (k,))?;
-        let precisions = tensor(device, self.stds.iter().map(|s| 1.0 / (s * s)), (k,))?;
+        let device = x.device().clone();
+        let means = tensor(&device, self.means.iter().flatten().copied(), (k, d))?;
+        let log_scales = tensor(&device, self.log_scales().into_iter(), (k,))?;
+        let precisions = tensor(&device, self.stds.iter().map(|s| 1.0 / (s * s)), (k,))?;
         let build = || -> Result<_, Dev::Err> {
-            let means = means.try_broadcast_like::<_, Axis<0>>(&(b, k, d))?;
-            let offsets = x
-                .clone()
-                .try_broadcast_like::<_, Axis<1>>(&(b, k, d))?
-                .try_sub(means)?;
-            let squared = offsets.clone().try_square()?.try_sum::<_, Axis<2>>()?;
+            let means: Tensor<_, E, Dev> = means.try_broadcast_like::<_, Axis<0>>(&(b, k, d))?;
+            let offsets = x.try_broadcast_like::<_, Axis<1>>(&(b, k, d))?;
+            let (offsets, tape) = offsets.try_sub(means)?.split_tape();
+            let squared = offsets.clone().put_tape(tape).try_square()?;
             let weight = precisions.clone().try_mul(scalar::<E>(-0.5))?;
             let logs = squared
+                .try_sum::<_, Axis<2>>()?
                 .try_mul(weight.try_broadcast_like::<_, Axis<0>>(&(b, k))?)?
                 .try_add(log_scales.try_broadcast_like::<_, Axis<0>>(&(b, k))?)?;
-            Ok((offsets, logs))
+            Ok((logs, offsets))
         };
-        let (offsets, logs) = build().map_err(Error::tensor)?;
+        let (logs, offsets) = build().map_err(Error::tensor)?;
         Ok(Components {
-            offsets,
             logs,
+            offsets,
             precisions,
         })
     }
 
     /// U = -logsumexp_k (log π_k + log N(x; μ_k, σ_k² I)).
-    fn energy_on<E: Dtype, Dev: Device<E>>(
+    fn energy_on<E: Dtype, Dev: Device<E>, T: dfdx::tensor::Tape<E, Dev>>(
         &self,
-        x: &Points<E, Dev>,
-    ) -> Result<Values<E, Dev>, Error> {
+        x: Tensor<(usize, usize), E, Dev, T>,
+    ) -> Result<Tensor<(usize,), E, Dev, T>, Error> {
         let logs = self.components(x)?.logs;
-        let negated = logs
-            .try_logsumexp::<_, Axis<1>>()
-            .and_then(|u| u.try_negate());
-        negated.map_err(Error::tensor)
+        let log_density = logs.try_logsumexp::<_, Axis<1>>();
+        log_density.and_then(|log| log.try_negate()).map_err(Error::tensor)
     }
 
-    /// ∇ log p = Σ_k r_k(x) (μ_k - x)/σ_k², r_k the posterior probability of component k.
-    fn score_on<E: Dtype, Dev: Device<E>>(
+    /// With the pulls a_k = (x - μ_k)/σ_k² and the posterior probabilities r_k of the components,
+    /// ∂U/∂x_d = Σ_k r_k a_kd and
+    /// ∂²U/∂x_d² = (Σ_k r_k a_kd)² + Σ_k r_k (1/σ_k² - a_kd²).
+    fn derivatives_on<E: Dtype, Dev: Device<E>>(
         &self,
         x: &Points<E, Dev>,
-    ) -> Result<Points<E, Dev>, Error> {
+    ) -> Result<(Values<E, Dev>, Points<E, Dev>, Points<E, Dev>), Error> {
         let Components {
-            offsets,
             logs,
+            offsets,
             precisions,
-        } = self.components(x)?;
-        let (b, k, d) = *offsets.shape();
+        } = self.components(x.clone())?;
+        let shape = *offsets.shape();
+        let (b, k, _) = shape;
         let build = || -> Result<_, Dev::Err> {
-            let pull = precisions
-                .try_negate()?
-                .try_broadcast_like::<_, Axis<0>>(&(b, k))?;
-            logs.try_softmax::<Axis<1>>()?
-                .try_mul(pull)?
-                .try_broadcast_like::<_, Axis<2>>(&(b, k, d))?
-                .try_mul(offsets)?
-                .try_sum::<_, Axis<1>>()
+            let energy = logs.clone().try_logsumexp::<_, Axis<1>>()?.try_negate()?;
+            let posterior = logs.try_softmax::<Axis<1>>()?;
+            let posterior = posterior.try_broadcast_like::<_, Axis<2>>(&shape)?;
+            let precision = precisions
+                .try_broadcast_like::<_, Axis<0>>(&(b, k))?
+                .try_broadcast_like::<_, Axis<2>>(&shape)?;
+            let pulls = offsets.try_mul(precision.clone())?;
+            let narrowing = precision.try_sub(pulls.clone().try_square()?)?;
+            let gradient = pulls.try_mul(posterior.clone())?.try_sum::<_, Axis<1>>()?;
+            let mean = narrowing.try_mul(posterior)?.try_sum::<_, Axis<1>>()?;
+            let curvature = gradient.clone().try_square()?.try_add(mean)?;
+            Ok((energy, gradient, curvature))
         };
         build().map_err(Error::tensor)
     }
@@ -90,25 +98,54 @@ impl GaussianMixture {
 macro_rules! implement {
     ($E:ty, $Dev:ty) => {
         impl Energy<$E, $Dev> for GaussianMixture {
-            fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
+            fn energy_taped(
+                &self,
+                x: TapedPoints<$E, $Dev>,
+            ) -> Result<TapedValues<$E, $Dev>, Error> {
                 self.energy_on(x)
+            }
+
+            fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
+                self.energy_on(x.clone())
+            }
+
+            fn gradient(
+                &self,
+                x: &Points<$E, $Dev>,
+            ) -> Result<(Values<$E, $Dev>, Points<$E, $Dev>), Error> {
+                let (energy, gradient, _) = self.derivatives_on(x)?;
+                Ok((energy, gradient))
             }
         }
 
-        impl Density<$E, $Dev> for GaussianMixture {
-            fn score(&self, x: &Points<$E, $Dev>) -> Result<Points<$E, $Dev>, Error> {
-                self.score_on(x)
+        impl TwiceDifferentiable<$E, $Dev> for GaussianMixture {
+            fn derivatives_taped(
+                &self,
+                x: &Points<$E, $Dev>,
+            ) -> Result<Derivatives<$E, $Dev>, Error> {
+                let (_, gradient, curvature) = self.derivatives_on(x)?;
+                let tape = OwnedTape::default();
+                Ok(Derivatives {
+                    gradient,
+                    curvature,
+                    tape,
+                })
+            }
+        }
+
+        impl Data<$E, $Dev> for GaussianMixture {
+            fn dimension(&self) -> usize {
+                GaussianMixture::dimension(self)
             }
 
             fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<$E, $Dev>, Error> {
                 let values: Vec<f64> = (0..n).flat_map(|_| self.draw(rng)).collect();
-                tensor(
-                    &<$Dev>::default(),
-                    values.into_iter(),
-                    (n, self.dimension()),
-                )
+                let shape = (n, self.dimension());
+                tensor(&<$Dev>::default(), values.into_iter(), shape)
             }
         }
+
+        impl Density<$E, $Dev> for GaussianMixture {}
     };
 }
 for_each_backend!(implement);

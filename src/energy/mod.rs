@@ -1,18 +1,36 @@
 //! Energies U with p(x) ∝ exp(-U(x)), as functions of a batch of points.
+//!
+//! | trait | what it adds | needed for |
+//! |---|---|---|
+//! | [`Energy`] | U on a tape | sampling, energy discrepancy, contrastive divergence |
+//! | [`TwiceDifferentiable`] | ∂U/∂x_d and ∂²U/∂x_d² on a tape | exact score matching |
+//! | [`Trainable`] | named parameters | training, saving and loading |
+//! | [`Density`] | ∫ exp(-U) = 1 | log-densities, exact comparisons |
 
+mod activation;
+mod density;
 mod mixture;
 mod mixture_ops;
+mod mlp;
+mod mlp_fused;
+mod mlp_ops;
+mod parameters;
+mod tensors;
+mod weights;
 
+pub use crate::kernel::Activation;
+pub use density::Density;
 pub use mixture::GaussianMixture;
+pub use mlp::{Mlp, Naming};
+pub use mlp_ops::Plain;
+pub(crate) use parameters::{backward, number};
+pub use parameters::{Parameter, Trainable};
+pub use tensors::{Points, Tape, TapedPoints, TapedValues, Values};
+pub(crate) use tensors::{for_each_backend, scalar, tensor};
 
-use crate::{Error, Rng};
+use crate::Error;
+use crate::kernel::Network;
 use dfdx::prelude::*;
-
-/// A batch of B points in D dimensions, shape `(B, D)`.
-pub type Points<E = f32, Dev = Cpu> = Tensor<(usize, usize), E, Dev>;
-
-/// One number for each of B points, shape `(B,)`.
-pub type Values<E = f32, Dev = Cpu> = Tensor<(usize,), E, Dev>;
 
 /// An energy U: p(x) ∝ exp(-U(x)).
 ///
@@ -26,63 +44,86 @@ pub type Values<E = f32, Dev = Cpu> = Tensor<(usize,), E, Dev>;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// struct Quadratic;
-/// impl Energy<f64> for Quadratic {
-///     fn energy(&self, x: &Points<f64>) -> Result<Values<f64>, Error> {
-///         Ok(x.clone().square().sum::<_, Axis<1>>() * 0.5)
+/// impl Energy for Quadratic {
+///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+///         Ok(x.square().sum::<_, Axis<1>>() * 0.5)
 ///     }
 /// }
 ///
-/// let x: Points<f64> = Cpu::default().tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// let x: Points = Cpu::default().tensor_from_vec(vec![3.0, 4.0], (1, 2));
 /// assert_eq!(Quadratic.energy(&x)?.as_vec(), [12.5]);
+/// let (_, slope) = Quadratic.gradient(&x)?;
+/// assert_eq!(slope.as_vec(), [3.0, 4.0]);
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
-    /// U at each point: `(B, D)` to `(B,)`.
+    /// U at each point, `(B, D)` to `(B,)`, recorded on the tape that the points bring.
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn energy(&self, x: &Points<E, Dev>) -> Result<Values<E, Dev>, Error>;
-}
+    fn energy_taped(&self, x: TapedPoints<E, Dev>) -> Result<TapedValues<E, Dev>, Error>;
 
-/// An energy whose density is known in full: U(x) = -log p(x), with ∫ p = 1.
-pub trait Density<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
-    /// The score ∇ log p at each point: `(B, D)` to `(B, D)`.
+    /// U at each point, `(B, D)` to `(B,)`.
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn score(&self, x: &Points<E, Dev>) -> Result<Points<E, Dev>, Error>;
+    fn energy(&self, x: &Points<E, Dev>) -> Result<Values<E, Dev>, Error> {
+        Ok(self.energy_taped(x.leaky_trace())?.split_tape().0)
+    }
 
-    /// `n` independent points drawn from p, shape `(n, D)`.
+    /// U and ∇U, the negative score, at each point: `(B, D)` to `(B,)` and `(B, D)`.
     ///
     /// # Errors
-    /// If a tensor operation fails.
-    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<E, Dev>, Error>;
+    /// If the points have the wrong dimension, or a tensor operation fails.
+    fn gradient(
+        &self,
+        x: &Points<E, Dev>,
+    ) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
+        let (energy, tape) = self.energy_taped(x.leaky_trace())?.split_tape();
+        let sum = energy.clone().put_tape(tape).try_sum::<Rank0, _>();
+        let mut gradients = sum.and_then(|sum| sum.try_backward()).map_err(Error::tensor)?;
+        // An energy that ignores the points leaves them without a gradient: it is zero.
+        gradients.try_alloc_for(x).map_err(Error::tensor)?;
+        Ok((energy, gradients.get(x)))
+    }
+
+    /// A copy of the energy as it is now that is quicker to evaluate many times, if there is one.
+    #[doc(hidden)]
+    fn frozen(&self) -> Option<Box<dyn Energy<E, Dev>>> {
+        None
+    }
+
+    /// The net behind this energy, where the fused kernels can take its place.
+    #[doc(hidden)]
+    fn network(&self) -> Option<Network<'_>> {
+        None
+    }
 }
 
-/// Implements a trait for every number type and device that the crate compiles.
+/// First and second derivatives of an energy along each axis.
+#[derive(Debug)]
+pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// ∂U/∂x_d, `(B, D)`.
+    pub gradient: Points<E, Dev>,
+    /// ∂²U/∂x_d², the Hessian's diagonal, `(B, D)`.
+    pub curvature: Points<E, Dev>,
+    /// The operations that led from the parameters to both.
+    pub tape: Tape<E, Dev>,
+}
+
+/// An energy with first and second derivatives in x that can be differentiated once more, in the
+/// parameters: what exact score matching needs.
 ///
-/// Cells are compiled without optimisation, and generic code is compiled where it is called. The
-/// traits' methods are therefore concrete, so that their loops are compiled here, optimised.
-macro_rules! for_each_backend {
-    ($implement:ident) => {
-        $implement!(f32, dfdx::tensor::Cpu);
-        $implement!(f64, dfdx::tensor::Cpu);
-    };
-}
-pub(crate) use for_each_backend;
-
-/// A number of any number type. Every dfdx number type in use is a float, and `from_f64` of a
-/// float rounds and never fails.
-pub(crate) fn scalar<E: Dtype>(value: f64) -> E {
-    E::from_f64(value).unwrap_or_default()
-}
-
-/// A tensor of any number type from f64 values.
-pub(crate) fn tensor<S: Shape, E: Dtype, Dev: Device<E>>(
-    device: &Dev,
-    values: impl Iterator<Item = f64>,
-    shape: S,
-) -> Result<Tensor<S, E, Dev>, Error> {
-    let tensor = device.try_tensor_from_vec(values.map(scalar).collect(), shape);
-    tensor.map_err(Error::tensor)
+/// dfdx has no double backward. The derivatives are therefore carried forward through the net,
+/// and one ordinary backward pass follows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no forward derivatives, which exact score matching needs",
+    note = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"
+)]
+pub trait TwiceDifferentiable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
+    /// ∂U/∂x_d and ∂²U/∂x_d² at each point, `(B, D)` to two of `(B, D)`, on a tape.
+    ///
+    /// # Errors
+    /// If the points have the wrong dimension, or a tensor operation fails.
+    fn derivatives_taped(&self, x: &Points<E, Dev>) -> Result<Derivatives<E, Dev>, Error>;
 }

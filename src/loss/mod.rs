@@ -1,17 +1,58 @@
 //! Losses: functions of an energy and a batch of data, small where the energy fits the data.
+//!
+//! | loss | needs of the energy | noise |
+//! |---|---|---|
+//! | [`EnergyDiscrepancy`] | [`Energy`](crate::Energy) | of the perturbation |
+//! | [`ContrastiveDivergence`] | [`Energy`](crate::Energy) | of the Langevin chain |
+//! | [`MaximumLikelihood`] | [`Energy`](crate::Energy) | none |
+//! | [`ScoreMatching`] | [`TwiceDifferentiable`](crate::energy::TwiceDifferentiable) | none |
 
+mod contrast;
+mod contrastive_divergence;
 mod discrepancy;
+mod fisher;
+mod likelihood;
+mod perturbation;
 mod score_matching;
 
-pub use discrepancy::{EnergyDiscrepancy, Noise};
-pub use score_matching::fisher_divergence;
+pub use contrastive_divergence::ContrastiveDivergence;
+pub use discrepancy::EnergyDiscrepancy;
+pub use fisher::fisher_divergence;
+pub use likelihood::MaximumLikelihood;
+pub use perturbation::{Gaussian, Noise, Perturbation};
+pub use score_matching::ScoreMatching;
 
-use crate::energy::{Energy, Points};
+use crate::backend::{Backend, Number};
+use crate::energy::{
+    Energy, Parameter, Points, Tape, Trainable, TwiceDifferentiable, backward, for_each_backend, number,
+};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
-/// A loss that needs noise beside the data.
-pub trait Loss<E: Dtype = f32, Dev: Device<E> = Cpu> {
+/// A loss on a tape: one number, and how it came about.
+pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, Tape<E, Dev>>;
+
+/// A function of an energy and a batch of data, with noise that is given or drawn.
+///
+/// # Examples
+/// The gradient of a loss with respect to a net's parameters, in one list:
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let net = Mlp::softplus(&[1, 8, 1], 0)?;
+/// let x: Points = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?.sample(64, &mut rng(0))?;
+///
+/// let loss = EnergyDiscrepancy::with_std(1.0);
+/// let noise = loss.draw(&x, &mut rng(1))?;
+/// let (value, gradient) = loss.gradient(&net, &x, &noise)?;
+/// assert!((value - loss.evaluate(&net, &x, &noise)?).abs() < 1e-5);
+/// assert_eq!(gradient.len(), net.flat_parameters().len());
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
+    /// What the loss asks of an energy.
+    type Of: ?Sized;
+
     /// The noise that one evaluation needs.
     type Noise;
 
@@ -21,15 +62,99 @@ pub trait Loss<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// If the loss's settings are impossible, or a tensor operation fails.
     fn draw(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<Self::Noise, Error>;
 
-    /// The loss of `energy` on the batch `x` with the given noise.
+    /// The loss on a tape, for an energy behind its trait: what [`Loss::taped`] calls.
     ///
     /// # Errors
     /// If the loss's settings are impossible, the noise does not fit the batch, or the energy
     /// fails.
-    fn evaluate(
+    fn taped_of(
         &self,
-        energy: &dyn Energy<E, Dev>,
+        energy: &Self::Of,
         x: &Points<E, Dev>,
         noise: &Self::Noise,
-    ) -> Result<f64, Error>;
+    ) -> Result<TapedLoss<E, Dev>, Error>;
+
+    /// The loss and its gradient, for an energy behind its trait: what [`Loss::gradient`] calls.
+    /// A loss may know a quicker way than the tape.
+    ///
+    /// # Errors
+    /// As [`Loss::taped_of`].
+    fn gradient_of(
+        &self,
+        energy: &Self::Of,
+        parameters: &[(String, &dyn Parameter<E, Dev>)],
+        x: &Points<E, Dev>,
+        noise: &Self::Noise,
+    ) -> Result<(f64, Vec<E>), Error> {
+        backward(self.taped_of(energy, x, noise)?, parameters)
+    }
+
+    /// The loss of `energy` on the batch `x`, `(N, D)`.
+    ///
+    /// # Errors
+    /// If the loss's settings are impossible, the noise does not fit the batch, or the energy
+    /// fails.
+    fn evaluate<N: Behind<Self::Of> + ?Sized>(
+        &self,
+        energy: &N,
+        x: &Points<E, Dev>,
+        noise: &Self::Noise,
+    ) -> Result<f64, Error> {
+        number(&self.taped_of(energy.behind(), x, noise)?.split_tape().0)
+    }
+
+    /// The same on a tape, so that further terms may be added before the backward pass.
+    ///
+    /// # Errors
+    /// As [`Loss::evaluate`].
+    fn taped<N: Behind<Self::Of> + ?Sized>(
+        &self,
+        energy: &N,
+        x: &Points<E, Dev>,
+        noise: &Self::Noise,
+    ) -> Result<TapedLoss<E, Dev>, Error> {
+        self.taped_of(energy.behind(), x, noise)
+    }
+
+    /// The loss, and its gradient with respect to the energy's parameters in one list.
+    ///
+    /// # Errors
+    /// As [`Loss::evaluate`].
+    fn gradient<N: Behind<Self::Of> + Trainable<E, Dev> + ?Sized>(
+        &self,
+        energy: &N,
+        x: &Points<E, Dev>,
+        noise: &Self::Noise,
+    ) -> Result<(f64, Vec<E>), Error> {
+        self.gradient_of(energy.behind(), &energy.parameters(), x, noise)
+    }
 }
+
+/// An energy that has what a loss asks for: it can stand behind the trait `T`.
+///
+/// Implemented for all energies; nothing to do for an energy of your own.
+pub trait Behind<T: ?Sized> {
+    /// The energy behind its trait.
+    fn behind(&self) -> &T;
+}
+
+macro_rules! implement {
+    ($E:ty, $Dev:ty) => {
+        implement!($E, $Dev, Energy);
+        implement!($E, $Dev, TwiceDifferentiable);
+    };
+    ($E:ty, $Dev:ty, $Trait:ident) => {
+        impl<N: $Trait<$E, $Dev> + 'static> Behind<dyn $Trait<$E, $Dev>> for N {
+            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'static) {
+                self
+            }
+        }
+
+        impl Behind<dyn $Trait<$E, $Dev>> for dyn $Trait<$E, $Dev> {
+            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'static) {
+                self
+            }
+        }
+    };
+}
+for_each_backend!(implement);

@@ -4,11 +4,13 @@
 
 mod claims;
 mod display;
+mod progress;
 mod start;
 mod stop;
 
 pub use claims::Claims;
 pub use display::ShowResult;
 pub(crate) use display::{debug_figure, show_png};
+pub use progress::Progress;
 pub use start::start;
 pub use stop::StopButton;

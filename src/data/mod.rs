@@ -1,0 +1,29 @@
+//! Where training points come from.
+
+use crate::energy::Points;
+use crate::{Error, Rng};
+use dfdx::prelude::*;
+
+/// A source of points: a distribution to draw from, or a finite set.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let p = GaussianMixture::new(&[0.2, 0.8], &[[-5.0], [5.0]], &[1.0, 1.0])?;
+/// let source: &dyn Data = &p;
+/// let x = source.sample(128, &mut rng(0))?;
+/// assert_eq!(x.shape(), &(128, source.dimension()));
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Data<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// D, the number of coordinates of a point.
+    fn dimension(&self) -> usize;
+
+    /// `n` points, shape `(n, D)`: independent draws from a distribution, or different rows of a
+    /// finite set.
+    ///
+    /// # Errors
+    /// If a finite set has fewer than `n` points, or a tensor operation fails.
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<E, Dev>, Error>;
+}

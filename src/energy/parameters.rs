@@ -1,0 +1,198 @@
+//! What training needs of an energy: named parameters.
+
+use super::{Energy, weights};
+use crate::Error;
+use crate::backend::{Backend, Number, read, write};
+use dfdx::prelude::*;
+use std::path::Path;
+
+/// One tensor of an energy's parameters, whatever its shape.
+///
+/// Implemented for every dfdx tensor, so that an energy lists its fields and no more.
+pub trait Parameter<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// The tensor's shape.
+    fn sizes(&self) -> Vec<usize>;
+
+    /// Its values in row-major order.
+    fn values(&self) -> Vec<E>;
+
+    /// Sets the values, given in row-major order.
+    ///
+    /// # Errors
+    /// If there are too many or too few, or the tensor is a permuted or broadcast view.
+    fn set(&mut self, values: &[E]) -> Result<(), Error>;
+
+    /// Copies the gradient with respect to this tensor, 0 where the loss does not depend on it.
+    ///
+    /// # Errors
+    /// If the device has no memory left.
+    fn read_gradient(
+        &self,
+        gradients: &mut Gradients<E, Dev>,
+        into: &mut [E],
+    ) -> Result<(), Error>;
+
+    /// The number of values.
+    fn len(&self) -> usize {
+        self.sizes().iter().product()
+    }
+
+    /// Whether there is no value.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, Dev> {
+    fn sizes(&self) -> Vec<usize> {
+        self.shape().concrete().into()
+    }
+
+    fn values(&self) -> Vec<E> {
+        read(self)
+    }
+
+    fn set(&mut self, values: &[E]) -> Result<(), Error> {
+        write(self, values)
+    }
+
+    fn read_gradient(
+        &self,
+        gradients: &mut Gradients<E, Dev>,
+        into: &mut [E],
+    ) -> Result<(), Error> {
+        gradients.try_alloc_for(self).map_err(Error::tensor)?;
+        gradients.get(self).copy_into(into);
+        Ok(())
+    }
+}
+
+/// An energy with named parameters, which can be trained, saved and loaded.
+///
+/// # Examples
+/// A quadratic energy with a precision that is learned:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// #[derive(Clone)]
+/// struct Quadratic {
+///     precision: Tensor<Rank0, f32, Cpu>,
+/// }
+/// impl Energy for Quadratic {
+///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+///         let half_square = x.square().sum::<_, Axis<1>>() * 0.5;
+///         let shape = *half_square.shape();
+///         Ok(half_square * self.precision.retaped::<Tape>().broadcast_like(&shape))
+///     }
+/// }
+/// impl Trainable for Quadratic {
+///     fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
+///         vec![("precision".into(), &self.precision)]
+///     }
+///     fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter)> {
+///         vec![("precision".into(), &mut self.precision)]
+///     }
+/// }
+///
+/// let energy = Quadratic { precision: Cpu::default().tensor(2.0) };
+/// assert_eq!(energy.parameters()[0].1.values(), [2.0]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no named parameters, which training needs",
+    note = "`Mlp` has them; for an energy of your own implement `Trainable`, whose two methods list the fields to train"
+)]
+pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
+    /// The parameters with their names, in a fixed order.
+    fn parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)>;
+
+    /// The same parameters in the same order, to be changed.
+    fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<E, Dev>)>;
+
+    /// All values in one list, parameter after parameter.
+    fn flat_parameters(&self) -> Vec<E> {
+        let parameters = self.parameters();
+        parameters.iter().flat_map(|(_, parameter)| parameter.values()).collect()
+    }
+
+    /// Sets all values from one list, as [`Trainable::flat_parameters`] gives them.
+    ///
+    /// # Errors
+    /// If the list has another length than the parameters together.
+    fn set_flat_parameters(&mut self, values: &[E]) -> Result<(), Error> {
+        let mut parameters = self.parameters_mut();
+        let count: usize = parameters.iter().map(|(_, parameter)| parameter.len()).sum();
+        if count != values.len() {
+            let expected = format!("{count} values, as the parameters have");
+            return Err(Error::shape("the list of values", values.len(), expected));
+        }
+        let mut rest = values;
+        for (_, parameter) in &mut parameters {
+            let (own, others) = rest.split_at(parameter.len());
+            parameter.set(own)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Writes the parameters to a safetensors file, under their names.
+    ///
+    /// # Errors
+    /// If the file cannot be written. An old file of that name is then left as it was.
+    fn save_weights(&self, path: impl AsRef<Path>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        weights::save(path.as_ref(), &self.parameters())
+    }
+
+    /// Reads the parameters from a safetensors file that holds them, and perhaps others, under
+    /// their names: one that [`Trainable::save_weights`] wrote, or PyTorch's
+    /// `safetensors.torch.save_file(model.state_dict(), path)`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a parameter is missing in it or has another shape. The
+    /// parameters are then as they were.
+    fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        self.load_weights_under("", path)
+    }
+
+    /// The same, where each name in the file begins with `prefix`.
+    ///
+    /// # Errors
+    /// As [`Trainable::load_weights`].
+    fn load_weights_under(&mut self, prefix: &str, path: impl AsRef<Path>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        weights::load(path.as_ref(), prefix, &mut self.parameters_mut())
+    }
+}
+
+/// A taped loss's value, and its gradient with respect to the parameters in one list.
+pub(crate) fn backward<E: Number, Dev: Backend<E>>(
+    loss: Tensor<Rank0, E, Dev, super::Tape<E, Dev>>,
+    parameters: &[(String, &dyn Parameter<E, Dev>)],
+) -> Result<(f64, Vec<E>), Error> {
+    let (value, tape) = loss.split_tape();
+    let backward = value.clone().put_tape(tape).try_backward();
+    let mut gradients = backward.map_err(Error::tensor)?;
+    let count = parameters.iter().map(|(_, parameter)| parameter.len()).sum();
+    let mut gradient = vec![E::default(); count];
+    let mut rest = gradient.as_mut_slice();
+    for (_, parameter) in parameters {
+        let (own, others) = rest.split_at_mut(parameter.len());
+        parameter.read_gradient(&mut gradients, own)?;
+        rest = others;
+    }
+    Ok((number(&value)?, gradient))
+}
+
+/// The one value of a loss.
+pub(crate) fn number<E: Dtype, Dev: Device<E>>(loss: &Tensor<Rank0, E, Dev>) -> Result<f64, Error> {
+    let value = loss.as_vec().first().and_then(E::to_f64);
+    value.ok_or_else(|| Error::Tensor("the loss is not a number".into()))
+}

@@ -1,0 +1,139 @@
+//! Energy discrepancy's equation, from the energies of the data and of their particles.
+
+use super::TapedLoss;
+use crate::Error;
+use crate::backend::{Backend, Number};
+use crate::energy::{Energy, Parameter, Points, Tape, TapedValues, backward, for_each_backend, scalar};
+use dfdx::prelude::*;
+
+/// scale/N Σ_i log( w + Σ_j exp( U(x_i) - U(x_ij) ) ).
+#[derive(Clone, Copy, Debug)]
+pub struct Contrast {
+    pub particles: usize,
+    pub stabilisation: f64,
+    pub scale: f64,
+}
+
+/// The equation for every number type and device, compiled here whatever the perturbation.
+pub trait Core<E: Number, Dev: Backend<E>> {
+    fn taped(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        x: &Points<E, Dev>,
+        particles: &Points<E, Dev>,
+    ) -> Result<TapedLoss<E, Dev>, Error>;
+
+    fn gradient(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        parameters: &[(String, &dyn Parameter<E, Dev>)],
+        x: &Points<E, Dev>,
+        particles: &Points<E, Dev>,
+    ) -> Result<(f64, Vec<E>), Error>;
+}
+
+impl Contrast {
+    fn check<E: Dtype, Dev: Device<E>>(
+        &self,
+        x: &Points<E, Dev>,
+        particles: &Points<E, Dev>,
+    ) -> Result<(), Error> {
+        let (n, d) = *x.shape();
+        if n == 0 {
+            return Err(Error::shape("x", (n, d), "at least one point"));
+        }
+        let m = self.particles;
+        if *particles.shape() != (n * m, d) {
+            let expected = format!("({}, {d}) for this batch and M = {m}", n * m);
+            return Err(Error::shape("the particles", particles.shape(), expected));
+        }
+        Ok(())
+    }
+
+    fn taped_on<E: Number, Dev: Backend<E>>(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        x: &Points<E, Dev>,
+        particles: &Points<E, Dev>,
+    ) -> Result<TapedLoss<E, Dev>, Error> {
+        self.check(x, particles)?;
+        let at_data = energies(energy, x)?;
+        let at_particles = energies(energy, particles)?;
+        self.loss(at_data, at_particles).map_err(Error::tensor)
+    }
+
+    fn gradient_on<E: Number, Dev: Backend<E>>(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        parameters: &[(String, &dyn Parameter<E, Dev>)],
+        x: &Points<E, Dev>,
+        particles: &Points<E, Dev>,
+    ) -> Result<(f64, Vec<E>), Error> {
+        let loss = self.taped_on(energy, x, particles)?;
+        backward(loss, parameters)
+    }
+
+    fn loss<E: Dtype, Dev: Device<E>>(
+        &self,
+        at_data: TapedValues<E, Dev>,
+        at_particles: TapedValues<E, Dev>,
+    ) -> Result<TapedLoss<E, Dev>, Dev::Err> {
+        let (n, m) = (at_data.shape().0, self.particles);
+        let log_sum = at_data
+            .try_broadcast_like::<_, Axis<1>>(&(n, m))?
+            .try_sub(at_particles.try_reshape_like(&(n, m))?)?
+            .try_logsumexp::<_, Axis<1>>()?;
+        if self.stabilisation == 0.0 {
+            return log_sum.try_mean()?.try_mul(scalar::<E>(self.scale));
+        }
+        // log(w + e^a) = log w + max(a', 0) + log(1 + e^-|a'|) with a' = a - log w, and
+        // max(a', 0) = (a' + |a'|)/2, whose slope at 0 is that of the sum.
+        let (log_w, half): (E, E) = (scalar(self.stabilisation.ln()), scalar(0.5));
+        let above = log_sum.try_sub(log_w)?;
+        let size = || above.retaped::<Tape<E, Dev>>().try_abs();
+        let rest = size()?.try_negate()?.try_exp()?.try_add(scalar::<E>(1.0))?.try_ln()?;
+        let size = size()?.try_mul(half)?;
+        let sum = above.try_mul(half)?.try_add(size)?.try_add(rest)?;
+        sum.try_add(log_w)?.try_mean()?.try_mul(scalar::<E>(self.scale))
+    }
+}
+
+macro_rules! implement {
+    ($E:ty, $Dev:ty) => {
+        impl Core<$E, $Dev> for Contrast {
+            fn taped(
+                &self,
+                energy: &dyn Energy<$E, $Dev>,
+                x: &Points<$E, $Dev>,
+                particles: &Points<$E, $Dev>,
+            ) -> Result<TapedLoss<$E, $Dev>, Error> {
+                self.taped_on(energy, x, particles)
+            }
+
+            fn gradient(
+                &self,
+                energy: &dyn Energy<$E, $Dev>,
+                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
+                x: &Points<$E, $Dev>,
+                particles: &Points<$E, $Dev>,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                self.gradient_on(energy, parameters, x, particles)
+            }
+        }
+    };
+}
+for_each_backend!(implement);
+
+/// The energies of a batch, one for each point whoever wrote the energy.
+pub(super) fn energies<E: Dtype, Dev: Device<E>>(
+    energy: &dyn Energy<E, Dev>,
+    x: &Points<E, Dev>,
+) -> Result<TapedValues<E, Dev>, Error> {
+    let values = energy.energy_taped(x.leaky_trace())?;
+    let (found, (points, _)) = (values.shape().0, *x.shape());
+    if found != points {
+        let expected = format!("({points},), one value for each point");
+        return Err(Error::shape("the energy", (found,), expected));
+    }
+    Ok(values)
+}

@@ -1,0 +1,177 @@
+//! How energy discrepancy disturbs the data.
+
+use crate::backend::{Backend, Number, read};
+use crate::energy::{Points, for_each_backend, scalar};
+use crate::{Error, Rng};
+use dfdx::prelude::*;
+
+/// A random map from each data point x_i to M points x_ij around it.
+///
+/// Energy discrepancy draws y_i from a kernel q(y | x_i), and the x_ij from a kernel q'(x | y_i):
+/// for the minimum to be the data's density, q(y | x) q'(x' | y) integrated over y must be
+/// symmetric in x and x'.
+///
+/// # Examples
+/// Uniform noise on a square, in place of a Gaussian:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+/// use energy_discrepancy::loss::Perturbation;
+///
+/// struct Uniform;
+/// impl Perturbation for Uniform {
+///     type Noise = Points;
+///
+///     fn draw(&self, x: &Points, m: usize, rng: &mut Rng) -> Result<Points, Error> {
+///         let (n, d) = *x.shape();
+///         let mut sum = || rng.random::<f32>() - rng.random::<f32>(); // y_i - x_i + x_ij - y_i
+///         let values = (0..n * m * d).map(|_| sum()).collect();
+///         Ok(x.device().tensor_from_vec(values, (n * m, d)))
+///     }
+///
+///     fn perturb(&self, x: &Points, noise: &Points) -> Result<Points, Error> {
+///         let (n, d) = *x.shape();
+///         let m = noise.shape().0 / n;
+///         let repeated: Tensor<(usize, usize, usize), f32, Cpu> =
+///             x.clone().broadcast_like::<_, Axis<1>>(&(n, m, d));
+///         Ok(repeated.reshape_like(&(n * m, d)) + noise.clone())
+///     }
+/// }
+///
+/// use rand::RngExt;
+/// let loss = EnergyDiscrepancy::with(Uniform).particles(16);
+/// let x: Points = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?.sample(64, &mut rng(0))?;
+/// let noise = loss.draw(&x, &mut rng(1))?;
+/// assert!(loss.evaluate(&Mlp::tanh(&[1, 4, 1], 0)?, &x, &noise)?.is_finite());
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
+    /// What one perturbation of a batch draws.
+    type Noise;
+
+    /// Draws the noise that leads to `particles` points for each of x, `(N, D)`.
+    ///
+    /// # Errors
+    /// If a setting is impossible, or a tensor operation fails.
+    fn draw(&self, x: &Points<E, Dev>, particles: usize, rng: &mut Rng)
+    -> Result<Self::Noise, Error>;
+
+    /// The points x_ij, those of each x_i together: `(N M, D)`.
+    ///
+    /// # Errors
+    /// If the noise does not fit the batch, or a tensor operation fails.
+    fn perturb(&self, x: &Points<E, Dev>, noise: &Self::Noise) -> Result<Points<E, Dev>, Error>;
+}
+
+/// Gaussian noise twice: y_i = x_i + s ξ_i, and x_ij = y_i + s ξ'_ij, all ξ standard normal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gaussian {
+    std: f64,
+}
+
+/// The perturbations of one evaluation of [`Gaussian`]: standard normal numbers.
+#[derive(Clone, Debug)]
+pub struct Noise<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// ξ, shared by a point's M particles: `(N, D)`.
+    pub shared: Points<E, Dev>,
+    /// ξ', each particle's own: `(N, M, D)`.
+    pub own: Tensor<(usize, usize, usize), E, Dev>,
+}
+
+impl Gaussian {
+    /// Noise of standard deviation s = √t.
+    pub fn with_std(std: f64) -> Self {
+        Self { std }
+    }
+
+    /// Noise of variance t = s².
+    pub fn with_variance(t: f64) -> Self {
+        Self { std: t.sqrt() }
+    }
+
+    /// The variance t.
+    pub fn variance(&self) -> f64 {
+        self.std * self.std
+    }
+
+    fn draw_on<E: Number, Dev: Backend<E>>(
+        &self,
+        x: &Points<E, Dev>,
+        m: usize,
+        rng: &mut Rng,
+    ) -> Result<Noise<E, Dev>, Error> {
+        if !(self.std > 0.0 && self.std.is_finite()) {
+            let allowed = "a standard deviation or variance: positive and finite";
+            return Err(Error::setting("noise", self.std, allowed));
+        }
+        let (n, d) = *x.shape();
+        if (n as u128) * (m as u128) * (d as u128) > 1 << 32 {
+            let allowed = "fewer: N x M x D is the number of noise values, 2^32 at most";
+            return Err(Error::setting("particles", m, allowed));
+        }
+        let device = x.device();
+        let shared = device.try_tensor_from_vec(E::normals(n * d, rng), (n, d));
+        let own = device.try_tensor_from_vec(E::normals(n * m * d, rng), (n, m, d));
+        Ok(Noise {
+            shared: shared.map_err(Error::tensor)?,
+            own: own.map_err(Error::tensor)?,
+        })
+    }
+
+    /// x_ij = x_i + s (ξ_i + ξ'_ij), `(N M, D)`. A loop, where dfdx's broadcasts cost as much as
+    /// the whole net.
+    fn perturb_on<E: Number, Dev: Backend<E>>(
+        &self,
+        x: &Points<E, Dev>,
+        noise: &Noise<E, Dev>,
+    ) -> Result<Points<E, Dev>, Error> {
+        let (n, d) = *x.shape();
+        let (rows, m, columns) = *noise.own.shape();
+        if *noise.shared.shape() != (n, d) || (rows, columns) != (n, d) {
+            let found = (noise.shared.shape(), noise.own.shape());
+            let expected = format!("(({n}, {d}), ({n}, M, {d})) for this batch");
+            return Err(Error::shape("noise", found, expected));
+        }
+        let std = scalar::<E>(self.std);
+        let mut points = read(&noise.own);
+        if m * d > 0 {
+            let centers = read(x).into_iter().zip(read(&noise.shared));
+            let centers: Vec<E> = centers.map(|(x, shared)| x + std * shared).collect();
+            for (points, center) in points.chunks_exact_mut(m * d).zip(centers.chunks_exact(d)) {
+                for point in points.chunks_exact_mut(d) {
+                    for (value, center) in point.iter_mut().zip(center) {
+                        *value = *center + std * *value;
+                    }
+                }
+            }
+        }
+        let points = x.device().try_tensor_from_vec(points, (n * m, d));
+        points.map_err(Error::tensor)
+    }
+}
+
+macro_rules! implement {
+    ($E:ty, $Dev:ty) => {
+        impl Perturbation<$E, $Dev> for Gaussian {
+            type Noise = Noise<$E, $Dev>;
+
+            fn draw(
+                &self,
+                x: &Points<$E, $Dev>,
+                particles: usize,
+                rng: &mut Rng,
+            ) -> Result<Self::Noise, Error> {
+                self.draw_on(x, particles, rng)
+            }
+
+            fn perturb(
+                &self,
+                x: &Points<$E, $Dev>,
+                noise: &Self::Noise,
+            ) -> Result<Points<$E, $Dev>, Error> {
+                self.perturb_on(x, noise)
+            }
+        }
+    };
+}
+for_each_backend!(implement);

@@ -1,0 +1,112 @@
+//! Samplers: Markov chains that move points towards p ∝ exp(-U).
+
+mod langevin;
+mod mala;
+
+pub use langevin::Langevin;
+pub use mala::{Mala, MalaNoise};
+
+use crate::energy::{Energy, Points};
+use crate::{Error, Rng};
+use crate::backend::{Backend, Number};
+use crate::notebook::StopButton;
+use dfdx::prelude::*;
+
+/// A Markov chain's transition, applied to every point of a batch on its own.
+///
+/// # Examples
+/// 1000 chains to a standard normal density, of which every tenth state is kept:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let start: Points = Cpu::default().zeros_like(&(1000, 1));
+/// let chain = Mala::with_step_size(0.5).chain(&p, &start, 50, Some(10), &mut rng(0))?;
+/// assert_eq!(chain.kept.len(), 5);
+/// assert!(chain.acceptance > 0.8);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
+    /// The random numbers of one step.
+    type Noise;
+
+    /// Draws the random numbers for one step from `x`.
+    ///
+    /// # Errors
+    /// If a setting is impossible, or a tensor operation fails.
+    fn draw(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<Self::Noise, Error>;
+
+    /// One step from `x`, `(B, D)`, with given random numbers.
+    ///
+    /// # Errors
+    /// If the noise does not fit, the energy fails, or a tensor operation fails.
+    fn step(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        x: &Points<E, Dev>,
+        noise: &Self::Noise,
+    ) -> Result<Step<E, Dev>, Error>;
+
+    /// `steps` steps from `start`, keeping every `keep`-th state and the last. The Stop button
+    /// ends the chain early, with what it has.
+    ///
+    /// # Errors
+    /// As [`Sampler::step`], or if every 0th state is to be kept.
+    fn chain(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        start: &Points<E, Dev>,
+        steps: usize,
+        keep: Option<usize>,
+        rng: &mut Rng,
+    ) -> Result<Chain<E, Dev>, Error> {
+        if keep == Some(0) {
+            return Err(Error::setting("keep", 0, "at least 1: every how manieth state to keep"));
+        }
+        let frozen = energy.frozen();
+        let energy = frozen.as_deref().unwrap_or(energy);
+        let stop = StopButton::watch();
+        let mut chain = Chain {
+            last: start.clone(),
+            kept: Vec::new(),
+            acceptance: 1.0,
+            steps: 0,
+        };
+        let mut accepted = 0.0;
+        while chain.steps < steps && !stop.pressed() {
+            let noise = self.draw(&chain.last, rng)?;
+            let step = self.step(energy, &chain.last, &noise)?;
+            accepted += step.acceptance;
+            chain.last = step.x;
+            chain.steps += 1;
+            chain.acceptance = accepted / chain.steps as f64;
+            if keep.is_some_and(|keep| chain.steps.is_multiple_of(keep)) {
+                chain.kept.push(chain.last.clone());
+            }
+        }
+        Ok(chain)
+    }
+}
+
+/// Where one step led.
+#[derive(Clone, Debug)]
+pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// The new points, `(B, D)`.
+    pub x: Points<E, Dev>,
+    /// The share of points that moved: 1 for samplers that accept every proposal.
+    pub acceptance: f64,
+}
+
+/// What a chain went through.
+#[derive(Clone, Debug)]
+pub struct Chain<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// The last state, `(B, D)`.
+    pub last: Points<E, Dev>,
+    /// The states that were to be kept, in order.
+    pub kept: Vec<Points<E, Dev>>,
+    /// The mean share of proposals that were accepted.
+    pub acceptance: f64,
+    /// The number of steps taken: fewer than asked for after Stop.
+    pub steps: usize,
+}

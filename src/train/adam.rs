@@ -1,0 +1,218 @@
+//! Adam, and the running mean of the weights.
+
+use crate::Error;
+use crate::backend::Number;
+use crate::energy::scalar;
+
+/// The settings of Adam, by PyTorch's formula.
+///
+/// m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², and at step k, with rate α,
+///
+/// θ ← θ - α/(1 - β₁ᵏ) · m / ( √v/√(1 - β₂ᵏ) + ε ).
+///
+/// Source: Kingma & Ba, ICLR 2015.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::train::Optimiser;
+///
+/// let mut adam = Optimiser::new(Adam::new(1e-3).betas(0.5, 0.999), 2)?;
+/// let mut parameters = [1.0_f32, 1.0];
+/// adam.step(&mut parameters, &[10.0, -0.1], None)?;
+/// // The first step has the size of the rate, whatever the gradient's.
+/// assert!((parameters[0] - 0.999).abs() < 1e-6 && (parameters[1] - 1.001).abs() < 1e-6);
+/// # Ok::<(), Error>(())
+/// ```
+/// PyTorch equivalent: `torch.optim.Adam(params, lr=1e-3, betas=(0.5, 0.999))`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    learning_rate: f64,
+    betas: (f64, f64),
+    epsilon: f64,
+    weight_decay: f64,
+}
+
+impl Adam {
+    /// Steps of size α, with β = (0.9, 0.999), ε = 1e-8 and no weight decay.
+    pub fn new(learning_rate: f64) -> Self {
+        Self {
+            learning_rate,
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+
+    /// β₁ and β₂, the shares of the old means that are kept.
+    pub fn betas(self, first: f64, second: f64) -> Self {
+        Self {
+            betas: (first, second),
+            ..self
+        }
+    }
+
+    /// ε, beside √v.
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// λ: λ θ is added to the gradient, as PyTorch's Adam does (and AdamW does not).
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            ..self
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        let settings = [
+            ("learning rate", self.learning_rate, not_negative(self.learning_rate)),
+            ("epsilon", self.epsilon, not_negative(self.epsilon)),
+            ("weight decay", self.weight_decay, not_negative(self.weight_decay)),
+        ];
+        for (name, value, allowed) in settings {
+            if !allowed {
+                return Err(Error::setting(name, value, "finite and not negative"));
+            }
+        }
+        for (name, beta) in [("first beta", self.betas.0), ("second beta", self.betas.1)] {
+            if !share(beta) {
+                return Err(Error::setting(name, beta, "at least 0 and below 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The running mean of the weights: after each step, ema ← d ema + (1 - d) θ.
+#[derive(Debug)]
+pub struct Ema<'a, E> {
+    /// d, the share of the old mean that is kept.
+    pub decay: f64,
+    /// The mean, as long as the parameters.
+    pub values: &'a mut [E],
+}
+
+/// Adam with what it remembers: both moments and the number of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimiser<E = f32> {
+    settings: Adam,
+    first: Vec<E>,
+    second: Vec<E>,
+    steps: i32,
+}
+
+/// The numbers of one step.
+#[derive(Clone, Copy)]
+struct Scalars<E> {
+    keep_first: E,
+    take_first: E,
+    keep_second: E,
+    take_second: E,
+    step_size: E,
+    inverse_root: E,
+    epsilon: E,
+    weight_decay: E,
+    keep_mean: E,
+    take_mean: E,
+}
+
+impl<E: Number> Optimiser<E> {
+    /// Adam for `n` parameters, before its first step.
+    ///
+    /// # Errors
+    /// If a setting is impossible.
+    pub fn new(settings: Adam, n: usize) -> Result<Self, Error> {
+        settings.check()?;
+        Ok(Self {
+            settings,
+            first: vec![E::default(); n],
+            second: vec![E::default(); n],
+            steps: 0,
+        })
+    }
+
+    /// The rate α that the next step has.
+    pub fn learning_rate(&self) -> f64 {
+        self.settings.learning_rate
+    }
+
+    /// Changes the rate from the next step on.
+    ///
+    /// # Errors
+    /// If it is negative or not finite.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<(), Error> {
+        let settings = Adam {
+            learning_rate,
+            ..self.settings
+        };
+        settings.check()?;
+        self.settings = settings;
+        Ok(())
+    }
+
+    fn scalars(&self, decay: f64) -> Scalars<E> {
+        let Adam {
+            learning_rate,
+            betas: (first, second),
+            epsilon,
+            weight_decay,
+        } = self.settings;
+        let size = learning_rate / (1.0 - first.powi(self.steps));
+        let root = (1.0 - second.powi(self.steps)).sqrt();
+        Scalars {
+            keep_first: scalar(first),
+            take_first: scalar(1.0 - first),
+            keep_second: scalar(second),
+            take_second: scalar(1.0 - second),
+            step_size: scalar(size),
+            inverse_root: scalar(1.0 / root),
+            epsilon: scalar(epsilon),
+            weight_decay: scalar(weight_decay),
+            keep_mean: scalar(decay),
+            take_mean: scalar(1.0 - decay),
+        }
+    }
+
+    /// One step: changes the parameters, and then the running mean if there is one.
+    ///
+    /// # Errors
+    /// If the lists differ in length, or the mean's decay is not in [0, 1].
+    pub fn step(
+        &mut self,
+        parameters: &mut [E],
+        gradient: &[E],
+        ema: Option<Ema<'_, E>>,
+    ) -> Result<(), Error> {
+        let n = self.first.len();
+        let means = ema.as_ref().map_or(n, |ema| ema.values.len());
+        if (parameters.len(), gradient.len(), means) != (n, n, n) {
+            let found = (parameters.len(), gradient.len(), means);
+            let expected = format!("{n} parameters, gradients and means");
+            return Err(Error::shape("the step", found, expected));
+        }
+        let decay = ema.as_ref().map_or(0.0, |ema| ema.decay);
+        if !(0.0..=1.0).contains(&decay) {
+            return Err(Error::setting("ema", decay, "a share kept, from 0 to 1"));
+        }
+        self.steps += 1;
+        let k = self.scalars(decay);
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        for ((θ, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
+            let g = *g + k.weight_decay * *θ;
+            *m = k.keep_first * *m + k.take_first * g;
+            *v = k.keep_second * *v + k.take_second * g * g;
+            *θ -= k.step_size * *m / (v.sqrt() * k.inverse_root + k.epsilon);
+        }
+        if let Some(Ema { values, .. }) = ema {
+            for (mean, θ) in values.iter_mut().zip(parameters) {
+                *mean = k.keep_mean * *mean + k.take_mean * *θ;
+            }
+        }
+        Ok(())
+    }
+}
+

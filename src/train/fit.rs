@@ -1,0 +1,293 @@
+//! The training loop, compiled here whatever energy and loss a cell brings.
+
+use super::adam::{Adam, Ema, Optimiser};
+use super::history::History;
+use crate::backend::{Backend, Number};
+use crate::data::Data;
+use crate::energy::{Energy, Points, Trainable, for_each_backend};
+use crate::notebook::{Progress, StopButton};
+use crate::{Error, Rng, rng};
+use dfdx::prelude::*;
+use std::fmt;
+
+/// Why a call of `fit` came to its end.
+#[derive(Clone, Copy, PartialEq)]
+#[must_use]
+pub enum Stopped {
+    /// All steps are done.
+    AtEnd {
+        /// The number of steps done in all.
+        steps: usize,
+    },
+    /// The Stop button was pressed: `fit` goes on from here when it is called again.
+    ByUser {
+        /// The number of steps done in all.
+        steps: usize,
+    },
+    /// A loss or a gradient was infinite or not a number. The weights are those from before.
+    NonFinite {
+        /// The step, counted from 0, that was not taken.
+        step: usize,
+        /// Its loss.
+        loss: f64,
+    },
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stopped::AtEnd { steps } => write!(f, "finished after {steps} steps"),
+            Stopped::ByUser { steps } => {
+                write!(f, "stopped after {steps} steps; run `fit` again to go on")
+            }
+            Stopped::NonFinite { step, loss } => write!(
+                f,
+                "stopped at step {step}, where the loss ({loss}) or its gradient is not finite; \
+                 the weights are those from before it"
+            ),
+        }
+    }
+}
+
+/// The same sentence, which a notebook cell then shows.
+impl fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A number to follow while an energy is trained. Closures are metrics.
+pub trait Metric<E: Dtype = f32, Dev: Device<E> = Cpu> {
+    /// The number for this energy, with random numbers that training does not use.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, which ends the training.
+    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error>;
+}
+
+impl<E: Dtype, Dev: Device<E>, F> Metric<E, Dev> for F
+where
+    F: FnMut(&dyn Energy<E, Dev>, &mut Rng) -> Result<f64, Error>,
+{
+    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
+        self(energy, rng)
+    }
+}
+
+/// The energy and the loss of a run, as the loop sees them.
+pub trait Job<E: Number, Dev: Backend<E>> {
+    /// The loss on a batch, and its gradient.
+    fn gradient(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<(f64, Vec<E>), Error>;
+
+    /// The energy under training.
+    fn energy(&mut self) -> &mut dyn Trainable<E, Dev>;
+
+    /// The energy with the running means of the weights.
+    fn ema(&mut self) -> &mut dyn Trainable<E, Dev>;
+}
+
+/// A metric with its name and how often to take it.
+pub struct Watch<E: Number, Dev: Backend<E>> {
+    pub(super) name: String,
+    pub(super) every: usize,
+    pub(super) metric: Box<dyn Metric<E, Dev>>,
+}
+
+/// Settings and state of a run: all but the energy and the loss.
+pub struct Run<E: Number, Dev: Backend<E>> {
+    pub(super) steps: usize,
+    pub(super) batch: usize,
+    pub(super) adam: Adam,
+    pub(super) decay: Option<(f64, usize)>,
+    pub(super) ema: f64,
+    pub(super) seed: u64,
+    pub(super) quiet: bool,
+    pub(super) watches: Vec<Watch<E, Dev>>,
+    pub(super) history: History,
+    pub(super) state: Option<State<E>>,
+}
+
+/// What changes from step to step.
+pub struct State<E> {
+    pub(super) step: usize,
+    pub(super) parameters: Vec<E>,
+    pub(super) mean: Vec<E>,
+    pub(super) optimiser: Optimiser<E>,
+    pub(super) rng: Rng,
+    pub(super) metric_rng: Rng,
+}
+
+/// The loop for every number type and device.
+pub trait Fit<E: Number, Dev: Backend<E>> {
+    fn fit(
+        &mut self,
+        job: &mut dyn Job<E, Dev>,
+        data: &dyn Data<E, Dev>,
+    ) -> Result<Stopped, Error>;
+}
+
+impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
+    fn check(&self) -> Result<(), Error> {
+        if self.batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
+        }
+        if !(0.0..=1.0).contains(&self.ema) {
+            return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));
+        }
+        if let Some((factor, every)) = self.decay
+            && (!(factor > 0.0 && factor.is_finite()) || every == 0)
+        {
+            let allowed = "a positive factor, every 1 step at least";
+            let value = format!("{factor} every {every} steps");
+            return Err(Error::setting("learning rate decay", value, allowed));
+        }
+        match self.watches.iter().find(|watch| watch.every == 0) {
+            Some(watch) => {
+                let value = format!("{} every 0 steps", watch.name);
+                Err(Error::setting("metric", value, "every 1 step at least"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn start(&self, job: &mut dyn Job<E, Dev>) -> Result<State<E>, Error> {
+        let parameters = job.energy().flat_parameters();
+        let (rng, mut metric_rng) = (rng(self.seed), rng(self.seed));
+        // Metrics have a stream of their own: what is watched changes nothing.
+        metric_rng.set_stream(1);
+        Ok(State {
+            step: 0,
+            mean: parameters.clone(),
+            optimiser: Optimiser::new(self.adam, parameters.len())?,
+            parameters,
+            rng,
+            metric_rng,
+        })
+    }
+
+    fn fit_on(
+        &mut self,
+        job: &mut dyn Job<E, Dev>,
+        data: &dyn Data<E, Dev>,
+    ) -> Result<Stopped, Error> {
+        self.check()?;
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.start(job)?,
+        };
+        let result = self.steps_from(&mut state, job, data);
+        let shown = job.energy().set_flat_parameters(&state.parameters);
+        let shown = shown.and_then(|()| job.ema().set_flat_parameters(&state.mean));
+        // Whatever happened, the state is kept, and `fit` can be called again.
+        self.state = Some(state);
+        let stopped = result?;
+        shown?;
+        Ok(stopped)
+    }
+
+    fn steps_from(
+        &mut self,
+        state: &mut State<E>,
+        job: &mut dyn Job<E, Dev>,
+        data: &dyn Data<E, Dev>,
+    ) -> Result<Stopped, Error> {
+        let stop = StopButton::watch();
+        let mut progress = (!self.quiet).then(|| Progress::new(state.step, self.steps));
+        while state.step < self.steps {
+            if stop.pressed() {
+                return Ok(self.end(progress, Stopped::ByUser { steps: state.step }));
+            }
+            let step = state.step;
+            let x = data.sample(self.batch, &mut state.rng)?;
+            let (loss, gradient) = job.gradient(&x, &mut state.rng)?;
+            if !(loss.is_finite() && all_finite(&gradient)) {
+                return Ok(self.end(progress, Stopped::NonFinite { step, loss }));
+            }
+            let ema = Ema {
+                decay: self.ema,
+                values: &mut state.mean,
+            };
+            state.optimiser.step(&mut state.parameters, &gradient, Some(ema))?;
+            job.energy().set_flat_parameters(&state.parameters)?;
+            state.step += 1;
+            self.history.push_loss(loss);
+            if let Some((factor, every)) = self.decay
+                && state.step.is_multiple_of(every)
+            {
+                let rate = state.optimiser.learning_rate() * factor;
+                state.optimiser.set_learning_rate(rate)?;
+            }
+            self.measure(step, state, job)?;
+            if let Some(progress) = &mut progress {
+                progress.at(state.step, || self.says());
+            }
+        }
+        Ok(self.end(progress, Stopped::AtEnd { steps: state.step }))
+    }
+
+    /// Takes the metrics whose turn it is, on the running means.
+    fn measure(
+        &mut self,
+        step: usize,
+        state: &mut State<E>,
+        job: &mut dyn Job<E, Dev>,
+    ) -> Result<(), Error> {
+        let mut due = self.watches.iter_mut().filter(|watch| step.is_multiple_of(watch.every));
+        let mut due = due.by_ref().peekable();
+        if due.peek().is_none() {
+            return Ok(());
+        }
+        let ema = job.ema();
+        ema.set_flat_parameters(&state.mean)?;
+        for watch in due {
+            let value = watch.metric.evaluate(&*ema, &mut state.metric_rng)?;
+            self.history.push_metric(&watch.name, step, value);
+        }
+        Ok(())
+    }
+
+    /// The last losses and metrics, for a line of progress.
+    fn says(&self) -> String {
+        let losses = self.history.losses();
+        let recent = &losses[losses.len().saturating_sub(100)..];
+        let mut line = match recent.len() {
+            0 => String::new(),
+            n => format!("loss {:.4}", recent.iter().sum::<f64>() / n as f64),
+        };
+        for series in self.history.metrics() {
+            if let Some(value) = series.values.last() {
+                line += &format!("   {} {value:.4}", series.name);
+            }
+        }
+        line
+    }
+
+    fn end(&self, progress: Option<Progress>, stopped: Stopped) -> Stopped {
+        if let Some(mut progress) = progress {
+            progress.finish(self.history.losses().len(), &self.says());
+        }
+        stopped
+    }
+}
+
+/// Whether no value is infinite or NaN.
+fn all_finite<E: Number>(values: &[E]) -> bool {
+    // Without an early exit, which the compiler could not vectorise.
+    let strange = |value: &E| usize::from(!value.is_finite());
+    values.iter().map(strange).sum::<usize>() == 0
+}
+
+macro_rules! implement {
+    ($E:ty, $Dev:ty) => {
+        impl Fit<$E, $Dev> for Run<$E, $Dev> {
+            fn fit(
+                &mut self,
+                job: &mut dyn Job<$E, $Dev>,
+                data: &dyn Data<$E, $Dev>,
+            ) -> Result<Stopped, Error> {
+                self.fit_on(job, data)
+            }
+        }
+    };
+}
+for_each_backend!(implement);

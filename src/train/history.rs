@@ -1,0 +1,99 @@
+//! What happened in a run.
+
+use serde::Serialize;
+
+/// A run's losses and metrics.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::train::History;
+///
+/// let mut history = History::default();
+/// history.push_loss(1.0);
+/// history.push_loss(f64::NAN);
+/// history.push_metric("mse", 0, 0.25);
+/// assert_eq!(history.metric("mse").unwrap().values, [0.25]);
+/// // Not a number is null, so that every JSON reader can read it.
+/// assert!(serde_json::to_string(&history)?.contains("[1.0,null]"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct History {
+    losses: Vec<f64>,
+    metrics: Vec<Series>,
+}
+
+/// One metric at the steps where it was taken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Series {
+    /// The metric's name.
+    pub name: String,
+    /// The steps, counted from 0, after which it was taken.
+    pub steps: Vec<f64>,
+    /// Its values.
+    pub values: Vec<f64>,
+}
+
+impl History {
+    /// Adds the loss of the next step.
+    pub fn push_loss(&mut self, loss: f64) {
+        self.losses.push(loss);
+    }
+
+    /// Adds a metric's value after a step, counted from 0.
+    pub fn push_metric(&mut self, name: &str, step: usize, value: f64) {
+        let known = self.metrics.iter().position(|series| series.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.metrics.push(Series {
+                name: name.into(),
+                ..Series::default()
+            });
+            self.metrics.len() - 1
+        });
+        self.metrics[index].steps.push(step as f64);
+        self.metrics[index].values.push(value);
+    }
+
+    /// The loss of each step.
+    pub fn losses(&self) -> &[f64] {
+        &self.losses
+    }
+
+    /// The mean loss of each `window` steps, with the middle of the window: a curve to look at,
+    /// where the single losses are noise.
+    pub fn smoothed_losses(&self, window: usize) -> (Vec<f64>, Vec<f64>) {
+        let window = window.max(1);
+        let windows = self.losses.chunks(window).enumerate();
+        let mean = |(index, losses): (usize, &[f64])| {
+            let middle = (index * window) as f64 + 0.5 * (losses.len() as f64 - 1.0);
+            (middle, losses.iter().sum::<f64>() / losses.len() as f64)
+        };
+        windows.map(mean).unzip()
+    }
+
+    /// A metric by its name.
+    pub fn metric(&self, name: &str) -> Option<&Series> {
+        self.metrics.iter().find(|series| series.name == name)
+    }
+
+    /// All metrics, in the order in which they first appeared.
+    pub fn metrics(&self) -> &[Series] {
+        &self.metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_averaged_in_windows() {
+        let mut history = History::default();
+        for loss in [1.0, 3.0, 5.0, 7.0, 10.0] {
+            history.push_loss(loss);
+        }
+        let (steps, losses) = history.smoothed_losses(2);
+        assert_eq!(steps, [0.5, 2.5, 4.0]);
+        assert_eq!(losses, [2.0, 6.0, 10.0]);
+    }
+}

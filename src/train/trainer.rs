@@ -1,0 +1,193 @@
+//! A training run, as a notebook sets it up.
+
+use super::adam::Adam;
+use super::fit::{Fit, Job, Metric, Run, Stopped, Watch};
+use super::history::History;
+use crate::backend::{Backend, Number};
+use crate::data::Data;
+use crate::energy::{Points, Trainable};
+use crate::loss::{Behind, Loss};
+use crate::{Error, Rng};
+use dfdx::prelude::*;
+
+/// Fits an energy to data by a loss, with Adam and a running mean of the weights.
+///
+/// Everything is reproducible from the seed: the same seed gives the same bits on the same
+/// machine, whatever the number of threads and whatever is watched.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let data = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let net = Mlp::silu(&[1, 8, 8, 1], 0)?;
+/// let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0))
+///     .steps(200)
+///     .batch(128)
+///     .adam(1e-2)
+///     .ema_decay(0.99)
+///     .quiet();
+/// // Another cell, which may be run again after Stop:
+/// let stopped = run.fit(&data)?;
+/// assert_eq!(stopped, Stopped::AtEnd { steps: 200 });
+/// assert_eq!(run.history().losses().len(), 200);
+/// let energies = run.ema().energy(&data.sample(5, &mut rng(1))?)?;
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = Cpu> {
+    energy: N,
+    ema: N,
+    loss: L,
+    run: Run<E, Dev>,
+}
+
+impl<N, L, E, Dev> Trainer<N, L, E, Dev>
+where
+    E: Number,
+    Dev: Backend<E>,
+    L: Loss<E, Dev>,
+    N: Trainable<E, Dev> + Behind<L::Of> + Clone,
+    Run<E, Dev>: Fit<E, Dev>,
+{
+    /// A run of 1000 steps of batches of 128, with Adam's rate 1e-3, no running mean, seed 0.
+    pub fn new(energy: N, loss: L) -> Self {
+        Self {
+            ema: energy.clone(),
+            energy,
+            loss,
+            run: Run {
+                steps: 1000,
+                batch: 128,
+                adam: Adam::new(1e-3),
+                decay: None,
+                ema: 0.0,
+                seed: 0,
+                quiet: false,
+                watches: Vec::new(),
+                history: History::default(),
+                state: None,
+            },
+        }
+    }
+
+    /// The number of steps in all. Raised after a run, `fit` goes on to the new number.
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.run.steps = steps;
+        self
+    }
+
+    /// The number of points of each step.
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.run.batch = batch;
+        self
+    }
+
+    /// Adam with this learning rate and PyTorch's other settings.
+    pub fn adam(self, learning_rate: f64) -> Self {
+        self.optimiser(Adam::new(learning_rate))
+    }
+
+    /// Adam with all its settings.
+    pub fn optimiser(mut self, adam: Adam) -> Self {
+        self.run.adam = adam;
+        self
+    }
+
+    /// Multiplies the learning rate by `factor` after every `every` steps.
+    pub fn decay(mut self, factor: f64, every: usize) -> Self {
+        self.run.decay = Some((factor, every));
+        self
+    }
+
+    /// Keeps a running mean of the weights, of which each step keeps this share: 0.999, say. With
+    /// 0, the default, it is the weights themselves.
+    pub fn ema_decay(mut self, decay: f64) -> Self {
+        self.run.ema = decay;
+        self
+    }
+
+    /// The seed of batches and noise. (The net has its own.)
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.run.seed = seed;
+        self
+    }
+
+    /// Prints no progress.
+    pub fn quiet(mut self) -> Self {
+        self.run.quiet = true;
+        self
+    }
+
+    /// Takes a metric of the running mean after step 0 and every `every`-th from there.
+    pub fn metric(
+        mut self,
+        name: impl Into<String>,
+        every: usize,
+        metric: impl Metric<E, Dev> + 'static,
+    ) -> Self {
+        self.run.watches.push(Watch {
+            name: name.into(),
+            every,
+            metric: Box::new(metric),
+        });
+        self
+    }
+
+    /// Trains until all steps are done, the Stop button is pressed, or a loss is not finite.
+    /// Called again, it goes on where it was.
+    ///
+    /// # Errors
+    /// If a setting is impossible, or the data, the loss or a metric fails. The energy is then as
+    /// the last complete step left it.
+    pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error> {
+        let mut pair = Pair {
+            energy: &mut self.energy,
+            ema: &mut self.ema,
+            loss: &self.loss,
+        };
+        self.run.fit(&mut pair, data)
+    }
+
+    /// The energy, with the weights of the last step.
+    pub fn energy(&self) -> &N {
+        &self.energy
+    }
+
+    /// The energy with the running mean of the weights: the result.
+    pub fn ema(&self) -> &N {
+        &self.ema
+    }
+
+    /// Losses and metrics so far.
+    pub fn history(&self) -> &History {
+        &self.run.history
+    }
+}
+
+/// Energy and loss behind one trait, for the loop.
+struct Pair<'a, N, L> {
+    energy: &'a mut N,
+    ema: &'a mut N,
+    loss: &'a L,
+}
+
+impl<N, L, E, Dev> Job<E, Dev> for Pair<'_, N, L>
+where
+    E: Number,
+    Dev: Backend<E>,
+    L: Loss<E, Dev>,
+    N: Trainable<E, Dev> + Behind<L::Of>,
+{
+    fn gradient(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<(f64, Vec<E>), Error> {
+        let noise = self.loss.draw(x, rng)?;
+        self.loss.gradient(&*self.energy, x, &noise)
+    }
+
+    fn energy(&mut self) -> &mut dyn Trainable<E, Dev> {
+        self.energy
+    }
+
+    fn ema(&mut self) -> &mut dyn Trainable<E, Dev> {
+        self.ema
+    }
+}
