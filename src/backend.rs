@@ -1,6 +1,6 @@
 //! What the crate asks of a device beyond dfdx's own operations.
 
-use crate::{Error, Rng};
+use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -88,7 +88,9 @@ fn is_row_major_on_cpu<S: Shape, E: Unit>(tensor: &Tensor<S, E, Cpu>) -> bool {
 
 impl Number for f32 {
     fn normals(n: usize, rng: &mut Rng) -> Vec<f32> {
-        (0..n).map(|_| StandardNormal.sample(rng)).collect()
+        let mut values = vec![0.0; n];
+        kernel::fill_normal(rng, &mut values);
+        values
     }
 
     fn sqrt(self) -> f32 {

@@ -45,9 +45,9 @@ mod quadrature;
 pub mod sample;
 pub mod train;
 
+pub use backend::{Backend, Number};
 pub use dfdx;
 pub use energy::Energy;
-pub use backend::{Backend, Number};
 pub use error::Error;
 pub use loss::EnergyDiscrepancy;
 pub use plotters;

@@ -2,8 +2,8 @@
 
 pub use crate::data::Data;
 pub use crate::energy::{
-    Density, Energy, GaussianMixture, Mlp, Parameter, Points, Tape, TapedPoints, TapedValues,
-    Trainable, Values,
+    Density, Energy, GaussianMixture, GradientTape, Mlp, Parameter, Points, TapedPoints,
+    TapedValues, Trainable, Values,
 };
 pub use crate::eval::{Comparison, LogDensityMse, Population};
 pub use crate::loss::{
@@ -14,5 +14,5 @@ pub use crate::notebook::{self, Claims, ShowResult, StopButton};
 pub use crate::plot::{Chart, Color, Figure, Legend, Line};
 pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Trainer};
-pub use dfdx::shapes::HasShape;
 pub use crate::{Error, Preset, Quadrature, Rng, rng};
+pub use dfdx::shapes::HasShape;

@@ -64,7 +64,13 @@ impl Quadrature {
             points = extend(&points, coordinates, |point: &Vec<f64>, x| {
                 point.iter().copied().chain([x]).collect()
             });
-            let ends = |i: usize| if i == 0 || i + 1 == *n { 0.5 * step } else { step };
+            let ends = |i: usize| {
+                if i == 0 || i + 1 == *n {
+                    0.5 * step
+                } else {
+                    step
+                }
+            };
             weights = extend(&weights, (0..*n).map(ends), |weight, h| weight * h);
         }
         Ok(Self {
@@ -83,7 +89,10 @@ impl Quadrature {
     ///
     /// # Errors
     /// If the device has no memory left.
-    pub fn points<E: Number, Dev: Backend<E>>(&self, device: &Dev) -> Result<Points<E, Dev>, Error> {
+    pub fn points<E: Number, Dev: Backend<E>>(
+        &self,
+        device: &Dev,
+    ) -> Result<Points<E, Dev>, Error> {
         let shape = (self.weights.len(), self.dimension());
         tensor(device, self.points.iter().copied(), shape)
     }
@@ -112,7 +121,9 @@ fn extend<T, X: Clone>(
     join: impl Fn(&T, X) -> T,
 ) -> Vec<T> {
     let join = &join;
-    let each = before.iter().flat_map(|old| next.clone().map(move |new| join(old, new)));
+    let each = before
+        .iter()
+        .flat_map(|old| next.clone().map(move |new| join(old, new)));
     each.collect()
 }
 

@@ -89,11 +89,24 @@ fn energy_discrepancy_agrees(case: &Case) {
                 .particles(m)
                 .stabilisation(number(&ed["w"]));
             let (value, gradient) = loss.gradient(&net, &x, &noise).unwrap();
-            let what = format!("{}: ED {path}, s = {s}, M = {m}, w = {}", case.name, ed["w"]);
+            let what = format!(
+                "{}: ED {path}, s = {s}, M = {m}, w = {}",
+                case.name, ed["w"]
+            );
             let truth = number(&ed["loss_f64"]);
-            assert_close(&what, value, truth, tolerance::<E>(s) * truth.abs() + absolute::<E>());
+            assert_close(
+                &what,
+                value,
+                truth,
+                tolerance::<E>(s) * truth.abs() + absolute::<E>(),
+            );
             let taped = loss.evaluate(&net, &x, &noise).unwrap();
-            assert_close(&what, taped, truth, tolerance::<E>(s) * truth.abs() + absolute::<E>());
+            assert_close(
+                &what,
+                taped,
+                truth,
+                tolerance::<E>(s) * truth.abs() + absolute::<E>(),
+            );
             case.assert_gradient(&what, ed, "ed_grad_f64", &gradient, tolerance::<E>(s));
         });
     }
@@ -115,7 +128,12 @@ fn score_matching_agrees(case: &Case) {
         let what = format!("{}: SM {path}", case.name);
         let expected = number(&truth["loss_f64"]);
         let tolerance = tolerance::<E>(1.0);
-        assert_close(&what, value, expected, tolerance * expected.abs() + absolute::<E>());
+        assert_close(
+            &what,
+            value,
+            expected,
+            tolerance * expected.abs() + absolute::<E>(),
+        );
         case.assert_gradient(&what, truth, "sm_grad_f64", &gradient, tolerance);
     });
 }
@@ -134,12 +152,20 @@ fn contrastive_divergence_agrees(case: &Case) {
         let what = format!("{}: CD {path}", case.name);
         let expected = number(&truth["loss_f64"]);
         let tolerance = tolerance::<E>(1.0);
-        assert_close(&what, value, expected, tolerance * expected.abs() + absolute::<E>());
+        assert_close(
+            &what,
+            value,
+            expected,
+            tolerance * expected.abs() + absolute::<E>(),
+        );
         case.assert_gradient(&what, truth, "cd_grad_f64", &gradient, tolerance);
 
         let mut end = x;
         for noise in &noise {
-            end = Langevin::with_step_size(0.01).step(&net, &end, noise).unwrap().x;
+            end = Langevin::with_step_size(0.01)
+                .step(&net, &end, noise)
+                .unwrap()
+                .x;
         }
         if let Some(expected) = case.output("cd_chain_end_f64") {
             let found: Vec<f64> = end.as_vec().into_iter().map(f64::from).collect();
@@ -153,33 +179,57 @@ fn contrastive_divergence_agrees(case: &Case) {
 fn energies_and_derivatives_agree(case: &Case) {
     let [n, _, d] = case.particles();
     let x = case.input("samples");
-    let energies = case.output("energy_f64").or_else(|| case.list("energies_f64"));
+    let energies = case
+        .output("energy_f64")
+        .or_else(|| case.list("energies_f64"));
     on_each_path!(case.net(), |path, E, net| {
         let what = format!("{}: {path}", case.name);
         let x: Points<E> = tensor!(E, x.clone(), (n, d));
         let (u, slope) = net.gradient(&x).unwrap();
         let list = |values: Vec<E>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
         if let Some(expected) = &energies {
-            assert_list(&format!("{what}, energy"), &list(u.as_vec()), expected, tolerance::<E>(1.0));
+            assert_list(
+                &format!("{what}, energy"),
+                &list(u.as_vec()),
+                expected,
+                tolerance::<E>(1.0),
+            );
         }
         if let Some(score) = case.output("score_f64") {
             let found: Vec<f64> = list(slope.as_vec()).iter().map(|slope| -slope).collect();
-            assert_list(&format!("{what}, score"), &found, &score, tolerance::<E>(1.0));
+            assert_list(
+                &format!("{what}, score"),
+                &found,
+                &score,
+                tolerance::<E>(1.0),
+            );
         }
         if let Some(hessian) = case.output("hess_logp_f64") {
             let derivatives = net.derivatives_taped(&x).unwrap();
-            let found: Vec<f64> = list(derivatives.curvature.as_vec()).iter().map(|v| -v).collect();
+            let found: Vec<f64> = list(derivatives.curvature.as_vec())
+                .iter()
+                .map(|v| -v)
+                .collect();
             let rows = hessian.chunks_exact(d * d);
             let diagonal = rows.flat_map(|row| (0..d).map(|i| row[i * d + i]).collect::<Vec<_>>());
             let diagonal: Vec<f64> = diagonal.collect();
-            assert_list(&format!("{what}, Hessian"), &found, &diagonal, tolerance::<E>(1.0));
+            assert_list(
+                &format!("{what}, Hessian"),
+                &found,
+                &diagonal,
+                tolerance::<E>(1.0),
+            );
         }
     });
-    let (Some(hessian), 2) = (case.output("hess_logp_f64"), d) else { return };
+    let (Some(hessian), 2) = (case.output("hess_logp_f64"), d) else {
+        return;
+    };
     let turned = |values: &[f64]| -> Vec<f64> {
         let half = 0.5_f64.sqrt();
         let pairs = values.chunks_exact(2);
-        pairs.flat_map(|v| [half * (v[0] + v[1]), half * (v[1] - v[0])]).collect()
+        pairs
+            .flat_map(|v| [half * (v[0] + v[1]), half * (v[1] - v[0])])
+            .collect()
     };
     let mut net: Mlp<f64, Cpu> = case.net().cast(&Cpu::default()).unwrap();
     let mut values = net.flat_parameters();
@@ -190,18 +240,30 @@ fn energies_and_derivatives_agree(case: &Case) {
     let x: Points<f64> = tensor!(f64, turned(&x), (n, 2));
     let curvature = net.derivatives_taped(&x).unwrap().curvature.as_vec();
     // Along (1, 1)/√2 less along (-1, 1)/√2 is twice the mixed derivative.
-    let mixed: Vec<f64> = curvature.chunks_exact(2).map(|c| -0.5 * (c[0] - c[1])).collect();
+    let mixed: Vec<f64> = curvature
+        .chunks_exact(2)
+        .map(|c| -0.5 * (c[0] - c[1]))
+        .collect();
     let expected: Vec<f64> = hessian.chunks_exact(4).map(|h| h[1]).collect();
-    assert_list(&format!("{}: mixed derivatives", case.name), &mixed, &expected, 1e-9);
+    assert_list(
+        &format!("{}: mixed derivatives", case.name),
+        &mixed,
+        &expected,
+        1e-9,
+    );
 }
 
 fn five_training_steps_agree(case: &Case) {
-    let (Some(points), Some(losses)) =
-        (case.output("train5_x"), case.manifest["other"].get("train5_losses"))
-    else {
+    let (Some(points), Some(losses)) = (
+        case.output("train5_x"),
+        case.manifest["other"].get("train5_losses"),
+    ) else {
         return case.skipped("training steps");
     };
-    let (shared, own) = (case.output("train5_xi0").unwrap(), case.output("train5_xi").unwrap());
+    let (shared, own) = (
+        case.output("train5_xi0").unwrap(),
+        case.output("train5_xi").unwrap(),
+    );
     let expected = numbers(&losses["f64"]);
     let steps = expected.len();
     let d = case.particles()[2];
@@ -222,12 +284,20 @@ fn five_training_steps_agree(case: &Case) {
             };
             let (value, gradient) = loss.gradient(&net, &x, &noise).unwrap();
             found.push(value);
-            let ema = Ema { decay: 0.999, values: &mut mean };
+            let ema = Ema {
+                decay: 0.999,
+                values: &mut mean,
+            };
             adam.step(&mut parameters, &gradient, Some(ema)).unwrap();
             net.set_flat_parameters(&parameters).unwrap();
         }
         let what = format!("{}: training {path}", case.name);
-        assert_list(&format!("{what}, losses"), &found, &expected, tolerance::<E>(1.0));
+        assert_list(
+            &format!("{what}, losses"),
+            &found,
+            &expected,
+            tolerance::<E>(1.0),
+        );
         // The last bias has no gradient; Adam divides its rounding error by √v + 1e-8. Other
         // weights whose gradient is tiny do so too in f32: five steps of 1e-3 move them apart by
         // at most 1e-3 (PyTorch's own f32 is 7.7e-4 from its f64).
@@ -237,7 +307,12 @@ fn five_training_steps_agree(case: &Case) {
             let found: Vec<f64> = found.iter().map(|v| f64::from(*v)).collect();
             let last = found.len() - 1;
             for (i, (found, expected)) in found[..last].iter().zip(&expected).enumerate() {
-                assert_close(&format!("{what}, {name}[{i}]"), *found, *expected, tolerance);
+                assert_close(
+                    &format!("{what}, {name}[{i}]"),
+                    *found,
+                    *expected,
+                    tolerance,
+                );
             }
         }
     });
@@ -245,7 +320,9 @@ fn five_training_steps_agree(case: &Case) {
 
 #[test]
 fn small_nets_agree() {
-    let Some(golden) = Folder::open().json("smallmlp_golden.json") else { return };
+    let Some(golden) = Folder::open().json("smallmlp_golden.json") else {
+        return;
+    };
     let x = numbers(&golden["samples"]);
     let (n, own) = (x.len(), numbers(&golden["xi"]));
     let m_all = own.len() / n;
@@ -272,7 +349,12 @@ fn small_nets_agree() {
                 let allowed = tolerance::<E>(t) * truth.abs() + absolute::<E>() / t.min(1.0);
                 assert_close(&what, value, truth, allowed);
                 let gradient: Vec<f64> = gradient.into_iter().map(f64::from).collect();
-                assert_list(&what, &gradient, &numbers(&ed["grad_f64"]), tolerance::<E>(t));
+                assert_list(
+                    &what,
+                    &gradient,
+                    &numbers(&ed["grad_f64"]),
+                    tolerance::<E>(t),
+                );
             });
         }
     }
@@ -280,7 +362,9 @@ fn small_nets_agree() {
 
 /// The net 1-width-width-1 with SiLU that these weights belong to.
 fn small_net(width: usize, weights: &Value) -> Mlp {
-    let mut net = Mlp::silu(&[1, width, width, 1], 0).unwrap().named(Naming::Sequential);
+    let mut net = Mlp::silu(&[1, width, width, 1], 0)
+        .unwrap()
+        .named(Naming::Sequential);
     let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
     let values = names.iter().flat_map(|name| numbers(&weights[name]));
     let values: Vec<f32> = values.map(|v| v as f32).collect();
@@ -290,7 +374,9 @@ fn small_net(width: usize, weights: &Value) -> Mlp {
 
 #[test]
 fn adam_and_running_means_agree() {
-    let Some(golden) = Folder::open().json("adam_ema_golden.json") else { return };
+    let Some(golden) = Folder::open().json("adam_ema_golden.json") else {
+        return;
+    };
     for (name, run) in golden["runs"].as_object().unwrap() {
         macro_rules! replay {
             ($E:ty, $tolerance:expr) => {{
@@ -304,13 +390,21 @@ fn adam_and_running_means_agree() {
                 let mut adam = Optimiser::new(settings, parameters.len()).unwrap();
                 for (k, gradient) in golden["g"].as_array().unwrap().iter().enumerate() {
                     let gradient: Vec<$E> = single(numbers(gradient));
-                    let ema = Ema { decay: 0.999, values: &mut mean };
+                    let ema = Ema {
+                        decay: 0.999,
+                        values: &mut mean,
+                    };
                     adam.step(&mut parameters, &gradient, Some(ema)).unwrap();
                     adam.set_learning_rate(number(&run["lr_after"][k])).unwrap();
                     for (list, found) in [("params", &parameters), ("ema", &mean)] {
                         let found: Vec<f64> = found.iter().map(|v| f64::from(*v)).collect();
                         let expected = numbers(&run[list][k]);
-                        assert_list(&format!("{name}, {list} {k}"), &found, &expected, $tolerance);
+                        assert_list(
+                            &format!("{name}, {list} {k}"),
+                            &found,
+                            &expected,
+                            $tolerance,
+                        );
                     }
                 }
             }};
@@ -327,19 +421,33 @@ fn adam_and_running_means_agree() {
 #[test]
 fn log_densities_and_their_error_agree() {
     let folder = Folder::open();
-    let Some(golden) = folder.json("mse_logprob_golden.json") else { return };
+    let Some(golden) = folder.json("mse_logprob_golden.json") else {
+        return;
+    };
     let centres: Vec<[f64; 2]> = (0..25)
         .map(|i| [i / 5, i % 5].map(|i| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0)))
         .collect();
     let truth = GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25]).unwrap();
     let points = numbers(&golden["points"]);
-    let found: Vec<f64> = points.chunks(2).map(|x| truth.log_density(x).unwrap()).collect();
-    assert_list("log-density", &found, &numbers(&golden["logp_points_f64"]), 1e-9);
+    let found: Vec<f64> = points
+        .chunks(2)
+        .map(|x| truth.log_density(x).unwrap())
+        .collect();
+    assert_list(
+        "log-density",
+        &found,
+        &numbers(&golden["logp_points_f64"]),
+        1e-9,
+    );
 
-    let Some(samples) = folder.tensors("mse_samples5000.safetensors") else { return };
+    let Some(samples) = folder.tensors("mse_samples5000.safetensors") else {
+        return;
+    };
     let (shape, samples) = &samples["samples"];
     for case in folder.toys() {
-        let Some(mse) = golden.get(format!("{}_mse_f64", case.name)) else { continue };
+        let Some(mse) = golden.get(format!("{}_mse_f64", case.name)) else {
+            continue;
+        };
         let log_z = number(&golden[format!("{}_logZ_f64", case.name)]);
         on_each_path!(case.net(), |path, E, net| {
             let x: Points<E> = tensor!(E, samples.clone(), (shape[0], shape[1]));

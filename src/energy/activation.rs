@@ -25,7 +25,10 @@ pub(super) fn activate<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         }
         Activation::LeakyRelu(slope) => {
             let slope = f64::from(slope);
-            let positive = z.retaped::<T>().try_relu()?.try_mul(scalar::<E>(1.0 - slope))?;
+            let positive = z
+                .retaped::<T>()
+                .try_relu()?
+                .try_mul(scalar::<E>(1.0 - slope))?;
             z.try_mul(scalar::<E>(slope))?.try_add(positive)
         }
         Activation::Tanh => z.try_tanh(),
@@ -54,7 +57,10 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         Activation::Silu => {
             let (sigmoid, tape) = z().try_sigmoid()?.split_tape();
             let (slope, slope_tape) = bell(&sigmoid)?.split_tape();
-            let bend = sigmoid.retaped::<T>().try_mul(scalar::<E>(-2.0))?.try_add(one)?;
+            let bend = sigmoid
+                .retaped::<T>()
+                .try_mul(scalar::<E>(-2.0))?
+                .try_add(one)?;
             let bend = bend.try_mul(z())?.try_add(scalar::<E>(2.0))?;
             let second = bend.try_mul(slope.retaped::<T>())?;
             let first = slope.put_tape(slope_tape).try_mul(z())?;
@@ -72,7 +78,12 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         // φ' = 1 - τ², φ'' = -2 τ φ'
         Activation::Tanh => {
             let (tanh, tape) = z().try_tanh()?.split_tape();
-            let first = tanh.clone().put_tape(tape).try_square()?.try_negate()?.try_add(one)?;
+            let first = tanh
+                .clone()
+                .put_tape(tape)
+                .try_square()?
+                .try_negate()?
+                .try_add(one)?;
             let (first, tape) = first.split_tape();
             let twice = tanh.retaped::<T>().try_mul(scalar::<E>(-2.0))?;
             let second = twice.try_mul(first.retaped::<T>())?;

@@ -60,7 +60,9 @@ impl GaussianMixture {
     ) -> Result<Tensor<(usize,), E, Dev, T>, Error> {
         let logs = self.components(x)?.logs;
         let log_density = logs.try_logsumexp::<_, Axis<1>>();
-        log_density.and_then(|log| log.try_negate()).map_err(Error::tensor)
+        log_density
+            .and_then(|log| log.try_negate())
+            .map_err(Error::tensor)
     }
 
     /// With the pulls a_k = (x - μ_k)/σ_k² and the posterior probabilities r_k of the components,

@@ -36,7 +36,7 @@ pub struct Mlp<E: Dtype = f32, Dev: Device<E> = Cpu> {
 }
 
 /// z = W a + b.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layer<E: Dtype, Dev: Device<E>> {
     /// W, (out, in), as PyTorch keeps it.
     pub weight: Tensor<(usize, usize), E, Dev>,
@@ -105,11 +105,17 @@ impl Mlp {
     /// If there are fewer than two widths, one is 0, the last is not 1, or a slope is not finite.
     pub fn new(widths: &[usize], activation: Activation, seed: u64) -> Result<Self, Error> {
         let mut rng = rng(seed);
-        Self::build(widths, activation, Naming::default(), &Cpu::default(), |fan_in, n| {
-            let bound = 1.0 / (fan_in as f64).sqrt();
-            let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-            Ok(uniform.sample_iter(&mut rng).take(n).collect())
-        })
+        Self::build(
+            widths,
+            activation,
+            Naming::default(),
+            &Cpu::default(),
+            |fan_in, n| {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
+                Ok(uniform.sample_iter(&mut rng).take(n).collect())
+            },
+        )
     }
 }
 
@@ -168,12 +174,19 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
     /// If the device has no memory left.
     pub fn cast<F: Number, To: Backend<F>>(&self, device: &To) -> Result<Mlp<F, To>, Error> {
         let lists = self.layers.iter();
-        let mut lists =
-            lists.flat_map(|layer| [read(&layer.weight), read(&layer.bias)]);
-        Mlp::build(&self.widths, self.activation, self.naming, device, |_, _| {
-            let values = lists.next().unwrap_or_default().into_iter();
-            Ok(values.map(|value| value.to_f64().unwrap_or(f64::NAN)).collect())
-        })
+        let mut lists = lists.flat_map(|layer| [read(&layer.weight), read(&layer.bias)]);
+        Mlp::build(
+            &self.widths,
+            self.activation,
+            self.naming,
+            device,
+            |_, _| {
+                let values = lists.next().unwrap_or_default().into_iter();
+                Ok(values
+                    .map(|value| value.to_f64().unwrap_or(f64::NAN))
+                    .collect())
+            },
+        )
     }
 
     pub(super) fn named_parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)> {
@@ -215,6 +228,8 @@ impl<E: Dtype, Dev: Device<E>> Clone for Mlp<E, Dev> {
 /// A copy with an identity of its own, which a plain clone of a tensor does not have. Without
 /// memory for it the clone has to do.
 fn separate<S: Shape, E: Dtype, Dev: Device<E>>(tensor: &Tensor<S, E, Dev>) -> Tensor<S, E, Dev> {
-    let copy = tensor.device().try_tensor_from_vec(tensor.as_vec(), *tensor.shape());
+    let copy = tensor
+        .device()
+        .try_tensor_from_vec(tensor.as_vec(), *tensor.shape());
     copy.unwrap_or_else(|_| tensor.clone())
 }

@@ -1,17 +1,136 @@
 //! The multilayer perceptron as one fused operation: single precision on a CPU.
 
-use super::{Energy, Mlp, TapedPoints, TapedValues};
+use super::mlp::Layer;
+use super::{Energy, Mlp, Points, TapedPoints, TapedValues, Trainable, Values};
 use crate::Error;
+use crate::backend::{Backend, read};
+use crate::kernel::{self, Activation, Network};
 use dfdx::prelude::*;
+use dfdx::tensor::CpuError;
+
+/// A net's parameters as they are now, for the fused kernels.
+///
+/// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct FusedMlp {
+    widths: Vec<usize>,
+    activation: Activation,
+    /// W_1, b_1, W_2, b_2, ...
+    parameters: Vec<f32>,
+}
+
+impl FusedMlp {
+    pub(crate) fn network(&self) -> Result<Network<'_>, Error> {
+        Network::from_flat(&self.widths, self.activation, &self.parameters)
+    }
+
+    fn check(&self, x: &Points) -> Result<usize, Error> {
+        let (rows, columns) = *x.shape();
+        if columns == self.widths[0] {
+            return Ok(rows);
+        }
+        let expected = format!("(B, {}), as the net's input has", self.widths[0]);
+        Err(Error::shape("x", x.shape(), expected))
+    }
+}
+
+impl Energy for FusedMlp {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        record(self.clone(), Vec::new(), x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        let rows = self.check(x)?;
+        let mut energies = vec![0.0; rows];
+        kernel::energies(&self.network()?, &read(x), &mut energies)?;
+        x.device().try_tensor_from_vec(energies, (rows,)).map_err(Error::tensor)
+    }
+
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
+        let (rows, values) = (self.check(x)?, read(x));
+        let (mut energies, mut slopes) = (vec![0.0; rows], vec![0.0; values.len()]);
+        kernel::input_gradient(&self.network()?, &values, &mut energies, &mut slopes)?;
+        let energies = x.device().try_tensor_from_vec(energies, (rows,));
+        let slopes = x.device().try_tensor_from_vec(slopes, *x.shape());
+        Ok((energies.map_err(Error::tensor)?, slopes.map_err(Error::tensor)?))
+    }
+
+    fn fused(&self) -> Option<&FusedMlp> {
+        Some(self)
+    }
+}
+
+/// The whole net as one operation on the tape, with these tensors as the parameters' leaves.
+fn record(net: FusedMlp, leaves: Vec<Layer<f32, Cpu>>, x: TapedPoints) -> Result<TapedValues, Error> {
+    let (x, mut tape) = x.split_tape();
+    let energies = net.energy(&x)?;
+    let result = energies.ghost();
+    tape.add_backward_op(move |gradients| {
+        let cotangent = gradients.get_or_alloc_mut(&result)?.to_vec();
+        let values = read(&x);
+        let mut of_x = vec![0.0; values.len()];
+        let mut of_parameters = vec![0.0; net.parameters.len()];
+        let wanted = (!leaves.is_empty()).then_some(of_parameters.as_mut_slice());
+        // The lengths fit, because the forward pass succeeded with them.
+        let network = net.network().map_err(|_| CpuError::WrongNumElements)?;
+        kernel::backward(&network, &values, &cotangent, wanted, Some(&mut of_x))
+            .map_err(|_| CpuError::WrongNumElements)?;
+        add(gradients.get_or_alloc_mut(&x)?, &of_x);
+        let mut rest = of_parameters.as_slice();
+        for leaf in &leaves {
+            rest = add(gradients.get_or_alloc_mut(&leaf.weight)?, rest);
+            rest = add(gradients.get_or_alloc_mut(&leaf.bias)?, rest);
+        }
+        Ok(())
+    });
+    Ok(energies.put_tape(tape))
+}
+
+/// Adds the first values of a list, and returns the others.
+fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
+    total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+    values.get(total.len()..).unwrap_or_default()
+}
+
+impl Mlp {
+    fn to_fused(&self) -> FusedMlp {
+        FusedMlp {
+            widths: self.widths().to_vec(),
+            activation: self.activation(),
+            parameters: self.flat_parameters(),
+        }
+    }
+}
 
 impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
-        self.plain_energy(x)
+        // The gradient of a view lies in the view's order, which dfdx keeps to itself.
+        if !Cpu::is_row_major(&x.retaped::<NoneTape>()) {
+            return self.plain_energy(x);
+        }
+        record(self.to_fused(), self.layers.clone(), x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        self.to_fused().energy(x)
+    }
+
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
+        self.to_fused().gradient(x)
+    }
+
+    fn frozen(&self) -> Option<Box<dyn Energy>> {
+        Some(Box::new(self.to_fused()))
     }
 }
 
 impl Energy<f64, Cpu> for Mlp<f64, Cpu> {
     fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
         self.plain_energy(x)
+    }
+
+    fn energy(&self, x: &Points<f64>) -> Result<Values<f64>, Error> {
+        self.plain_energy(x.clone())
     }
 }

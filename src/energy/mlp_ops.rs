@@ -47,7 +47,8 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
     ) -> Result<Tensor<(usize, usize), E, Dev, T>, Dev::Err> {
         let shape = (a.shape().0, self.widths[layer + 1]);
         let bias = self.layers[layer].bias.retaped::<T>();
-        self.weigh(layer, a)?.try_add(bias.try_broadcast_like::<_, Axis<0>>(&shape)?)
+        self.weigh(layer, a)?
+            .try_add(bias.try_broadcast_like::<_, Axis<0>>(&shape)?)
     }
 
     pub(super) fn plain_energy<T: Tape<E, Dev>>(
@@ -85,9 +86,13 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
                 let shape = (d, b, width);
                 let (slope, bend) = derivatives(self.activation(), &z)?;
                 let (slope, bend) = (record.keep(slope), record.keep(bend));
-                let slope = slope.leaky_trace().try_broadcast_like::<_, Axis<0>>(&shape)?;
+                let slope = slope
+                    .leaky_trace()
+                    .try_broadcast_like::<_, Axis<0>>(&shape)?;
                 let slope = record.keep(slope);
-                let bend = bend.leaky_trace().try_broadcast_like::<_, Axis<0>>(&shape)?;
+                let bend = bend
+                    .leaky_trace()
+                    .try_broadcast_like::<_, Axis<0>>(&shape)?;
                 let before = record.keep(u.leaky_trace().try_reshape_like(&shape)?);
                 let mut second = before.leaky_trace().try_square()?.try_mul(bend)?;
                 if let Some(v) = v {

@@ -22,14 +22,15 @@ pub use crate::kernel::Activation;
 pub use density::Density;
 pub use mixture::GaussianMixture;
 pub use mlp::{Mlp, Naming};
+#[doc(hidden)]
+pub use mlp_fused::FusedMlp;
 pub use mlp_ops::Plain;
-pub(crate) use parameters::{backward, number};
 pub use parameters::{Parameter, Trainable};
-pub use tensors::{Points, Tape, TapedPoints, TapedValues, Values};
+pub(crate) use parameters::{backward, number};
+pub use tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};
 pub(crate) use tensors::{for_each_backend, scalar, tensor};
 
 use crate::Error;
-use crate::kernel::Network;
 use dfdx::prelude::*;
 
 /// An energy U: p(x) ∝ exp(-U(x)).
@@ -75,13 +76,12 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn gradient(
-        &self,
-        x: &Points<E, Dev>,
-    ) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
+    fn gradient(&self, x: &Points<E, Dev>) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
         let (energy, tape) = self.energy_taped(x.leaky_trace())?.split_tape();
         let sum = energy.clone().put_tape(tape).try_sum::<Rank0, _>();
-        let mut gradients = sum.and_then(|sum| sum.try_backward()).map_err(Error::tensor)?;
+        let mut gradients = sum
+            .and_then(|sum| sum.try_backward())
+            .map_err(Error::tensor)?;
         // An energy that ignores the points leaves them without a gradient: it is zero.
         gradients.try_alloc_for(x).map_err(Error::tensor)?;
         Ok((energy, gradients.get(x)))
@@ -95,7 +95,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
 
     /// The net behind this energy, where the fused kernels can take its place.
     #[doc(hidden)]
-    fn network(&self) -> Option<Network<'_>> {
+    fn fused(&self) -> Option<&FusedMlp> {
         None
     }
 }
@@ -108,7 +108,7 @@ pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// ∂²U/∂x_d², the Hessian's diagonal, `(B, D)`.
     pub curvature: Points<E, Dev>,
     /// The operations that led from the parameters to both.
-    pub tape: Tape<E, Dev>,
+    pub tape: GradientTape<E, Dev>,
 }
 
 /// An energy with first and second derivatives in x that can be differentiated once more, in the

@@ -26,11 +26,8 @@ pub trait Parameter<E: Dtype = f32, Dev: Device<E> = Cpu> {
     ///
     /// # Errors
     /// If the device has no memory left.
-    fn read_gradient(
-        &self,
-        gradients: &mut Gradients<E, Dev>,
-        into: &mut [E],
-    ) -> Result<(), Error>;
+    fn read_gradient(&self, gradients: &mut Gradients<E, Dev>, into: &mut [E])
+    -> Result<(), Error>;
 
     /// The number of values.
     fn len(&self) -> usize {
@@ -83,7 +80,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
 ///         let half_square = x.square().sum::<_, Axis<1>>() * 0.5;
 ///         let shape = *half_square.shape();
-///         Ok(half_square * self.precision.retaped::<Tape>().broadcast_like(&shape))
+///         Ok(half_square * self.precision.retaped::<GradientTape>().broadcast_like(&shape))
 ///     }
 /// }
 /// impl Trainable for Quadratic {
@@ -112,7 +109,10 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
     /// All values in one list, parameter after parameter.
     fn flat_parameters(&self) -> Vec<E> {
         let parameters = self.parameters();
-        parameters.iter().flat_map(|(_, parameter)| parameter.values()).collect()
+        parameters
+            .iter()
+            .flat_map(|(_, parameter)| parameter.values())
+            .collect()
     }
 
     /// Sets all values from one list, as [`Trainable::flat_parameters`] gives them.
@@ -121,7 +121,10 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
     /// If the list has another length than the parameters together.
     fn set_flat_parameters(&mut self, values: &[E]) -> Result<(), Error> {
         let mut parameters = self.parameters_mut();
-        let count: usize = parameters.iter().map(|(_, parameter)| parameter.len()).sum();
+        let count: usize = parameters
+            .iter()
+            .map(|(_, parameter)| parameter.len())
+            .sum();
         if count != values.len() {
             let expected = format!("{count} values, as the parameters have");
             return Err(Error::shape("the list of values", values.len(), expected));
@@ -174,13 +177,16 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
 
 /// A taped loss's value, and its gradient with respect to the parameters in one list.
 pub(crate) fn backward<E: Number, Dev: Backend<E>>(
-    loss: Tensor<Rank0, E, Dev, super::Tape<E, Dev>>,
+    loss: Tensor<Rank0, E, Dev, super::GradientTape<E, Dev>>,
     parameters: &[(String, &dyn Parameter<E, Dev>)],
 ) -> Result<(f64, Vec<E>), Error> {
     let (value, tape) = loss.split_tape();
     let backward = value.clone().put_tape(tape).try_backward();
     let mut gradients = backward.map_err(Error::tensor)?;
-    let count = parameters.iter().map(|(_, parameter)| parameter.len()).sum();
+    let count = parameters
+        .iter()
+        .map(|(_, parameter)| parameter.len())
+        .sum();
     let mut gradient = vec![E::default(); count];
     let mut rest = gradient.as_mut_slice();
     for (_, parameter) in parameters {

@@ -38,9 +38,8 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
     parameters: &mut [(String, &mut dyn Parameter<E, Dev>)],
 ) -> Result<(), Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-        Error::read(path, format!("not a complete safetensors file ({error})"))
-    })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::read(path, format!("not a complete safetensors file ({error})")))?;
     let mut lists = Vec::new();
     for (name, parameter) in parameters.iter() {
         let name = format!("{prefix}{name}");
@@ -56,7 +55,10 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
             return Err(Error::read(path, reason));
         }
         let values = decode::<E>(&found).ok_or_else(|| {
-            let reason = format!("{name} has type {}, but F32 or F64 is needed", found.dtype());
+            let reason = format!(
+                "{name} has type {}, but F32 or F64 is needed",
+                found.dtype()
+            );
             Error::read(path, reason)
         })?;
         lists.push(values);
@@ -77,7 +79,12 @@ fn decode<E: Dtype>(view: &TensorView<'_>) -> Option<Vec<E>> {
         }
         FileType::F64 => {
             let (values, _) = values.as_chunks();
-            Some(values.iter().map(|bytes| scalar(f64::from_le_bytes(*bytes))).collect())
+            Some(
+                values
+                    .iter()
+                    .map(|bytes| scalar(f64::from_le_bytes(*bytes)))
+                    .collect(),
+            )
         }
         _ => None,
     }
@@ -85,7 +92,11 @@ fn decode<E: Dtype>(view: &TensorView<'_>) -> Option<Vec<E>> {
 
 /// Every dfdx number type in use is a float of 4 or 8 bytes.
 fn file_type<E>() -> FileType {
-    if size_of::<E>() == 8 { FileType::F64 } else { FileType::F32 }
+    if size_of::<E>() == 8 {
+        FileType::F64
+    } else {
+        FileType::F32
+    }
 }
 
 #[cfg(test)]
@@ -115,11 +126,17 @@ mod tests {
         assert_eq!(other.flat_parameters(), net.flat_parameters());
 
         let names = message(Mlp::silu(&[2, 3, 1], 0).unwrap().load_weights(&path));
-        assert!(names.contains("no tensor lin1.weight; it holds net.0.bias"), "{names}");
+        assert!(
+            names.contains("no tensor lin1.weight; it holds net.0.bias"),
+            "{names}"
+        );
         let mut wide = Mlp::silu(&[2, 4, 1], 0).unwrap().named(Naming::Sequential);
         let before = wide.flat_parameters();
         let shape = message(wide.load_weights(&path));
-        assert!(shape.contains("net.0.weight has shape [3, 2], but [4, 2]"), "{shape}");
+        assert!(
+            shape.contains("net.0.weight has shape [3, 2], but [4, 2]"),
+            "{shape}"
+        );
         assert_eq!(wide.flat_parameters(), before);
 
         let bytes = std::fs::read(&path).unwrap();

@@ -149,21 +149,28 @@ pub fn mode_masses<E: Number, Dev: Backend<E>>(
     grid: &Quadrature,
 ) -> Result<Vec<f64>, Error> {
     let d = grid.dimension();
-    let Some(wrong) = centres.iter().map(|c| c.as_ref().len()).find(|len| *len != d) else {
+    let Some(wrong) = centres
+        .iter()
+        .map(|c| c.as_ref().len())
+        .find(|len| *len != d)
+    else {
         let energies = on_grid(energy, grid)?;
         let centres: Vec<&[f64]> = centres.iter().map(AsRef::as_ref).collect();
         return masses(&energies, &centres, grid);
     };
-    Err(Error::shape("a centre", (wrong,), format!("({d},), as the grid has")))
+    Err(Error::shape(
+        "a centre",
+        (wrong,),
+        format!("({d},), as the grid has"),
+    ))
 }
 
 fn masses(energies: &[f64], centres: &[&[f64]], grid: &Quadrature) -> Result<Vec<f64>, Error> {
     let log_z = log_integral(grid, energies);
     let mut masses = vec![0.0; centres.len()];
     for ((x, weight), u) in grid.each().zip(energies) {
-        let distance = |centre: &[f64]| -> f64 {
-            centre.iter().zip(x).map(|(c, x)| (c - x).powi(2)).sum()
-        };
+        let distance =
+            |centre: &[f64]| -> f64 { centre.iter().zip(x).map(|(c, x)| (c - x).powi(2)).sum() };
         let distances = centres.iter().map(|centre| distance(centre)).enumerate();
         let Some((nearest, _)) = distances.min_by(|a, b| a.1.total_cmp(&b.1)) else {
             return Err(Error::shape("centres", (0,), "at least one"));

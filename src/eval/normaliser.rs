@@ -55,7 +55,10 @@ pub(super) fn log_ratios<E: Number, Dev: Backend<E>>(
     if x.shape().0 == 0 {
         return Err(Error::shape("x", x.shape(), "at least one point"));
     }
-    let (u, log_p) = (doubles(&energy.energy(x)?), doubles(&truth.log_densities(x)?));
+    let (u, log_p) = (
+        doubles(&energy.energy(x)?),
+        doubles(&truth.log_densities(x)?),
+    );
     let ratios: Vec<f64> = u.iter().zip(&log_p).map(|(u, log_p)| -u - log_p).collect();
     let count = (ratios.len() as f64).ln();
     let log_mean = log_sum_exp(ratios.iter().copied()) - count;
@@ -88,5 +91,7 @@ pub(super) fn doubles<E: Number, Dev: Backend<E>>(
     values: &crate::energy::Values<E, Dev>,
 ) -> Vec<f64> {
     let values = read(values).into_iter();
-    values.map(|value| value.to_f64().unwrap_or(f64::NAN)).collect()
+    values
+        .map(|value| value.to_f64().unwrap_or(f64::NAN))
+        .collect()
 }

@@ -1,9 +1,12 @@
 //! Energy discrepancy's equation, from the energies of the data and of their particles.
 
-use super::TapedLoss;
-use crate::Error;
+use super::{TapedLoss, fused};
+use crate::backend::read;
+use crate::{Error, kernel};
 use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Parameter, Points, Tape, TapedValues, backward, for_each_backend, scalar};
+use crate::energy::{
+    Energy, GradientTape, Parameter, Points, TapedValues, backward, for_each_backend, scalar,
+};
 use dfdx::prelude::*;
 
 /// scale/N Σ_i log( w + Σ_j exp( U(x_i) - U(x_ij) ) ).
@@ -28,7 +31,8 @@ pub trait Core<E: Number, Dev: Backend<E>> {
         energy: &dyn Energy<E, Dev>,
         parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
-        particles: &Points<E, Dev>,
+        perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
+        groups: &dyn Fn() -> Option<Vec<E>>,
     ) -> Result<(f64, Vec<E>), Error>;
 }
 
@@ -62,15 +66,37 @@ impl Contrast {
         self.loss(at_data, at_particles).map_err(Error::tensor)
     }
 
+    /// `perturb` gives the particles; `groups` gives each point with its particles, if there is a
+    /// quick way.
     fn gradient_on<E: Number, Dev: Backend<E>>(
         &self,
         energy: &dyn Energy<E, Dev>,
         parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
-        particles: &Points<E, Dev>,
+        perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
+        groups: &dyn Fn() -> Option<Vec<E>>,
     ) -> Result<(f64, Vec<E>), Error> {
-        let loss = self.taped_on(energy, x, particles)?;
-        backward(loss, parameters)
+        let ((n, d), m) = (*x.shape(), self.particles);
+        let rows = || match groups() {
+            Some(rows) if n > 0 && rows.len() == n * (1 + m) * d => Ok(rows),
+            _ => {
+                let particles = perturb()?;
+                self.check(x, &particles)?;
+                Ok(fused::interleave(&read(x), &read(&particles), m, d))
+            }
+        };
+        let loss = kernel::Discrepancy {
+            particles: m,
+            stabilisation: self.stabilisation as f32,
+            scale: (self.scale / n as f64) as f32,
+        };
+        // The kernel fails on lengths that do not fit, and it is the kernels that call it.
+        let contrast =
+            |_, u: &[f32], slope: &mut [f32]| loss.evaluate(u, slope).unwrap_or(f64::NAN);
+        match fused::contrast(energy, 1 + m, rows, &contrast)? {
+            Some(found) => Ok(found),
+            None => backward(self.taped_on(energy, x, &perturb()?)?, parameters),
+        }
     }
 
     fn loss<E: Dtype, Dev: Device<E>>(
@@ -90,11 +116,17 @@ impl Contrast {
         // max(a', 0) = (a' + |a'|)/2, whose slope at 0 is that of the sum.
         let (log_w, half): (E, E) = (scalar(self.stabilisation.ln()), scalar(0.5));
         let above = log_sum.try_sub(log_w)?;
-        let size = || above.retaped::<Tape<E, Dev>>().try_abs();
-        let rest = size()?.try_negate()?.try_exp()?.try_add(scalar::<E>(1.0))?.try_ln()?;
+        let size = || above.retaped::<GradientTape<E, Dev>>().try_abs();
+        let rest = size()?
+            .try_negate()?
+            .try_exp()?
+            .try_add(scalar::<E>(1.0))?
+            .try_ln()?;
         let size = size()?.try_mul(half)?;
         let sum = above.try_mul(half)?.try_add(size)?.try_add(rest)?;
-        sum.try_add(log_w)?.try_mean()?.try_mul(scalar::<E>(self.scale))
+        sum.try_add(log_w)?
+            .try_mean()?
+            .try_mul(scalar::<E>(self.scale))
     }
 }
 
@@ -115,9 +147,10 @@ macro_rules! implement {
                 energy: &dyn Energy<$E, $Dev>,
                 parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
-                particles: &Points<$E, $Dev>,
+                perturb: &dyn Fn() -> Result<Points<$E, $Dev>, Error>,
+                groups: &dyn Fn() -> Option<Vec<$E>>,
             ) -> Result<(f64, Vec<$E>), Error> {
-                self.gradient_on(energy, parameters, x, particles)
+                self.gradient_on(energy, parameters, x, perturb, groups)
             }
         }
     };

@@ -1,9 +1,9 @@
 //! Contrastive divergence with Langevin chains.
 
 use super::contrast::energies;
-use super::{Loss, TapedLoss};
-use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Points, for_each_backend, scalar};
+use super::{Loss, TapedLoss, fused};
+use crate::backend::{Backend, Number, read};
+use crate::energy::{Energy, Parameter, Points, backward, for_each_backend, scalar};
 use crate::sample::{Langevin, Sampler};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -82,7 +82,11 @@ impl ContrastiveDivergence {
         }
         if !(self.regularisation >= 0.0 && self.regularisation.is_finite()) {
             let allowed = "finite and not negative";
-            return Err(Error::setting("regularisation", self.regularisation, allowed));
+            return Err(Error::setting(
+                "regularisation",
+                self.regularisation,
+                allowed,
+            ));
         }
         Ok(Langevin::with_step_size(self.step_size))
     }
@@ -137,13 +141,44 @@ impl ContrastiveDivergence {
         let mean = || -> Result<_, Dev::Err> {
             let (plus, tape) = positive.split_tape();
             let (minus, minus_tape) = negative.split_tape();
-            let difference = plus.clone().put_tape(tape).try_sub(minus.clone().put_tape(minus_tape))?;
+            let difference = plus
+                .clone()
+                .put_tape(tape)
+                .try_sub(minus.clone().put_tape(minus_tape))?;
             let square = plus.leaky_trace().try_square()?;
             let square = square.try_add(minus.leaky_trace().try_square()?)?;
             let square = square.try_mul(scalar::<E>(self.regularisation))?;
             difference.try_add(square)?.try_mean()
         };
         mean().map_err(Error::tensor)
+    }
+
+    fn fused_on<E: Number, Dev: Backend<E>>(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        x: &Points<E, Dev>,
+        noise: &[Points<E, Dev>],
+    ) -> Result<Option<(f64, Vec<E>)>, Error>
+    where
+        Langevin: Sampler<E, Dev, Noise = Points<E, Dev>>,
+    {
+        let (n, d) = *x.shape();
+        let rows = || {
+            let negatives = self.negatives(energy, x, noise)?;
+            Ok(fused::interleave(&read(x), &read(&negatives), 1, d))
+        };
+        let (alpha, scale) = (self.regularisation, 1.0 / n as f64);
+        let contrast = |_, energies: &[f32], slopes: &mut [f32]| -> f64 {
+            let signs = [1.0, -1.0].into_iter().cycle();
+            let each = energies.iter().zip(slopes).zip(signs);
+            let terms = each.map(|((u, slope), sign)| {
+                let u = f64::from(*u);
+                *slope = (scale * (sign + 2.0 * alpha * u)) as f32;
+                scale * (sign * u + alpha * u * u)
+            });
+            terms.sum()
+        };
+        fused::contrast(energy, 2, rows, &contrast)
     }
 }
 
@@ -165,6 +200,19 @@ macro_rules! implement {
                 noise: &Self::Noise,
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
                 self.taped_on(energy, x, noise)
+            }
+
+            fn gradient_of(
+                &self,
+                energy: &Self::Of,
+                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
+                x: &Points<$E, $Dev>,
+                noise: &Self::Noise,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                match self.fused_on(energy, x, noise)? {
+                    Some(found) => Ok(found),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                }
             }
         }
     };

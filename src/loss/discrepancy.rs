@@ -143,8 +143,9 @@ macro_rules! implement {
                 noise: &P::Noise,
             ) -> Result<(f64, Vec<$E>), Error> {
                 let contrast = self.contrast()?;
-                let particles = self.perturbation.perturb(x, noise)?;
-                contrast.gradient(energy, parameters, x, &particles)
+                let perturb = || self.perturbation.perturb(x, noise);
+                let groups = || self.perturbation.groups(x, noise);
+                contrast.gradient(energy, parameters, x, &perturb, &groups)
             }
         }
     };
@@ -205,7 +206,12 @@ mod tests {
             .particles(3)
             .evaluate(&Constant, &points(), &noise)
             .unwrap_err();
-        assert!(error.to_string().contains("(24, 2) for this batch and M = 3"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("(24, 2) for this batch and M = 3"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Maximum likelihood with an integrated normalising constant.
 
 use super::contrast::energies;
-use super::{Loss, TapedLoss};
-use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Points, for_each_backend, tensor};
+use super::{Loss, TapedLoss, fused};
+use crate::backend::{Backend, Number, read};
+use crate::energy::{Energy, Parameter, Points, backward, for_each_backend, tensor};
 use crate::quadrature::Quadrature;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -64,9 +64,41 @@ impl MaximumLikelihood {
         let (at_data, at_grid) = (energies(energy, x)?, energies(energy, &grid)?);
         let loss = || -> Result<_, Dev::Err> {
             let log_z = at_grid.try_negate()?.try_add(log_weights)?;
-            at_data.try_mean()?.try_add(log_z.try_logsumexp::<Rank0, Axis<0>>()?)
+            at_data
+                .try_mean()?
+                .try_add(log_z.try_logsumexp::<Rank0, Axis<0>>()?)
         };
         loss().map_err(Error::tensor)
+    }
+
+    fn fused_on<E: Number, Dev: Backend<E>>(
+        &self,
+        energy: &dyn Energy<E, Dev>,
+        x: &Points<E, Dev>,
+    ) -> Result<Option<(f64, Vec<E>)>, Error> {
+        let grid = self.grid_points(x)?;
+        let n = x.shape().0;
+        let rows = || {
+            let mut rows = read(x);
+            rows.extend(read(&grid));
+            Ok(rows)
+        };
+        let weights = self.grid.weights();
+        // All energies are one group, because Z is one number.
+        let contrast = |_, energies: &[f32], slopes: &mut [f32]| -> f64 {
+            let (data, grid) = energies.split_at(n);
+            let (of_data, of_grid) = slopes.split_at_mut(n);
+            let least = grid.iter().copied().fold(f32::INFINITY, f32::min);
+            let terms = || grid.iter().zip(weights).map(|(u, w)| w * f64::from(least - u).exp());
+            let z: f64 = terms().sum();
+            of_data.fill(1.0 / n as f32);
+            for (slope, term) in of_grid.iter_mut().zip(terms()) {
+                *slope = -(term / z) as f32;
+            }
+            let mean = data.iter().copied().map(f64::from).sum::<f64>() / n as f64;
+            mean + z.ln() - f64::from(least)
+        };
+        fused::contrast(energy, n + weights.len(), rows, &contrast)
     }
 }
 
@@ -87,6 +119,19 @@ macro_rules! implement {
                 _noise: &(),
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
                 self.taped_on(energy, x)
+            }
+
+            fn gradient_of(
+                &self,
+                energy: &Self::Of,
+                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
+                x: &Points<$E, $Dev>,
+                noise: &Self::Noise,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                match self.fused_on(energy, x)? {
+                    Some(found) => Ok(found),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                }
             }
         }
     };

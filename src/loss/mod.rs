@@ -11,6 +11,7 @@ mod contrast;
 mod contrastive_divergence;
 mod discrepancy;
 mod fisher;
+mod fused;
 mod likelihood;
 mod perturbation;
 mod score_matching;
@@ -24,13 +25,14 @@ pub use score_matching::ScoreMatching;
 
 use crate::backend::{Backend, Number};
 use crate::energy::{
-    Energy, Parameter, Points, Tape, Trainable, TwiceDifferentiable, backward, for_each_backend, number,
+    Energy, GradientTape, Parameter, Points, Trainable, TwiceDifferentiable, backward,
+    for_each_backend, number,
 };
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
 /// A loss on a tape: one number, and how it came about.
-pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, Tape<E, Dev>>;
+pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, GradientTape<E, Dev>>;
 
 /// A function of an energy and a batch of data, with noise that is given or drawn.
 ///

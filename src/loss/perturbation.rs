@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Number, read};
 use crate::energy::{Points, for_each_backend, scalar};
-use crate::{Error, Rng};
+use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
 
 /// A random map from each data point x_i to M points x_ij around it.
@@ -53,14 +53,24 @@ pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
     ///
     /// # Errors
     /// If a setting is impossible, or a tensor operation fails.
-    fn draw(&self, x: &Points<E, Dev>, particles: usize, rng: &mut Rng)
-    -> Result<Self::Noise, Error>;
+    fn draw(
+        &self,
+        x: &Points<E, Dev>,
+        particles: usize,
+        rng: &mut Rng,
+    ) -> Result<Self::Noise, Error>;
 
     /// The points x_ij, those of each x_i together: `(N M, D)`.
     ///
     /// # Errors
     /// If the noise does not fit the batch, or a tensor operation fails.
     fn perturb(&self, x: &Points<E, Dev>, noise: &Self::Noise) -> Result<Points<E, Dev>, Error>;
+
+    /// Each point x_i followed by its x_ij, `(N, 1 + M, D)`, where there is a quick way.
+    #[doc(hidden)]
+    fn groups(&self, _x: &Points<E, Dev>, _noise: &Self::Noise) -> Option<Vec<E>> {
+        None
+    }
 }
 
 /// Gaussian noise twice: y_i = x_i + s ξ_i, and x_ij = y_i + s ξ'_ij, all ξ standard normal.
@@ -118,6 +128,22 @@ impl Gaussian {
         })
     }
 
+    /// Each x_i followed by its x_ij, for the fused kernels.
+    fn groups_on<E: Number, Dev: Backend<E>>(
+        &self,
+        x: &Points<E, Dev>,
+        noise: &Noise<E, Dev>,
+    ) -> Option<Vec<E>> {
+        let (x, d) = (read(x), x.shape().1);
+        let (shared, own) = (read(&noise.shared), read(&noise.own));
+        let mut groups = vec![E::default(); x.len() + own.len()];
+        let (x, shared, own) = (E::single(&x)?, E::single(&shared)?, E::single(&own)?);
+        let into = E::single_mut(&mut groups)?;
+        // Noise that does not fit has an error of its own, where the points are perturbed.
+        kernel::perturb(x, d, self.std as f32, shared, own, into).ok()?;
+        Some(groups)
+    }
+
     /// x_ij = x_i + s (ξ_i + ξ'_ij), `(N M, D)`. A loop, where dfdx's broadcasts cost as much as
     /// the whole net.
     fn perturb_on<E: Number, Dev: Backend<E>>(
@@ -170,6 +196,10 @@ macro_rules! implement {
                 noise: &Self::Noise,
             ) -> Result<Points<$E, $Dev>, Error> {
                 self.perturb_on(x, noise)
+            }
+
+            fn groups(&self, x: &Points<$E, $Dev>, noise: &Self::Noise) -> Option<Vec<$E>> {
+                self.groups_on(x, noise)
             }
         }
     };

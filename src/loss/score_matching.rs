@@ -1,9 +1,11 @@
 //! Explicit score matching.
 
-use super::{Loss, TapedLoss};
-use crate::backend::{Backend, Number};
-use crate::energy::{Derivatives, Points, TwiceDifferentiable, for_each_backend, scalar};
-use crate::{Error, Rng};
+use super::{Loss, TapedLoss, fused};
+use crate::backend::{Backend, Number, read};
+use crate::energy::{
+    Derivatives, Parameter, Points, TwiceDifferentiable, backward, for_each_backend, scalar,
+};
+use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
 
 /// Score matching, with the Hessian's exact trace.
@@ -54,11 +56,24 @@ fn taped_on<E: Number, Dev: Backend<E>>(
     }
     let mean = || -> Result<_, Dev::Err> {
         let curvature = curvature.put_tape(tape);
-        let half_square = gradient.leaky_trace().try_square()?.try_mul(scalar::<E>(0.5))?;
+        let half_square = gradient
+            .leaky_trace()
+            .try_square()?
+            .try_mul(scalar::<E>(0.5))?;
         let sum = half_square.try_sub(curvature)?.try_sum::<Rank0, _>()?;
         sum.try_div(scalar::<E>(x.shape().0 as f64))
     };
     mean().map_err(Error::tensor)
+}
+
+fn fused_on<E: Number, Dev: Backend<E>>(
+    energy: &dyn TwiceDifferentiable<E, Dev>,
+    x: &Points<E, Dev>,
+) -> Result<Option<(f64, Vec<E>)>, Error> {
+    if x.shape().0 == 0 {
+        return Ok(None);
+    }
+    fused::on_network(energy, || Ok(read(x)), kernel::score_matching)
 }
 
 macro_rules! implement {
@@ -78,6 +93,19 @@ macro_rules! implement {
                 _noise: &(),
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
                 taped_on(energy, x)
+            }
+
+            fn gradient_of(
+                &self,
+                energy: &Self::Of,
+                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
+                x: &Points<$E, $Dev>,
+                noise: &Self::Noise,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                match fused_on(energy, x)? {
+                    Some(found) => Ok(found),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                }
             }
         }
     };

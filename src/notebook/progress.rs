@@ -98,9 +98,16 @@ mod tests {
     fn a_line_says_where_the_work_is() {
         let progress = Progress::new(1_000, 11_000);
         let line = progress.line(6_000, Duration::from_secs(10), "loss 0.5");
-        assert_eq!(line, "step   6\u{a0}000 / 11\u{a0}000   500/s   0:10 left   loss 0.5");
+        assert_eq!(
+            line,
+            "step   6\u{a0}000 / 11\u{a0}000   500/s   0:10 left   loss 0.5"
+        );
         let last = progress.line(11_000, Duration::from_secs(3_700), "done");
         assert!(last.contains("1:01:40 in all"), "{last}");
-        assert!(progress.line(1_000, Duration::ZERO, "").contains("no step yet"));
+        assert!(
+            progress
+                .line(1_000, Duration::ZERO, "")
+                .contains("no step yet")
+        );
     }
 }

@@ -45,7 +45,11 @@ impl Langevin {
         if self.step_size > 0.0 && self.step_size.is_finite() {
             return Ok(self.step_size);
         }
-        Err(Error::setting("step size", self.step_size, "positive and finite"))
+        Err(Error::setting(
+            "step size",
+            self.step_size,
+            "positive and finite",
+        ))
     }
 
     fn step_on<E: Number, Dev: Backend<E>>(

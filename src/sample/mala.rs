@@ -64,7 +64,10 @@ impl Mala {
         let proposed = self.proposal.step(energy, x, &noise.proposal)?.x;
         let (here, there) = (energy.gradient(x)?, energy.gradient(&proposed)?);
         let number = |values: Vec<E>| -> Vec<f64> {
-            values.iter().map(|value| value.to_f64().unwrap_or(f64::NAN)).collect()
+            values
+                .iter()
+                .map(|value| value.to_f64().unwrap_or(f64::NAN))
+                .collect()
         };
         let (energies, new_energies) = (number(read(&here.0)), number(read(&there.0)));
         let (old, new) = (number(read(x)), number(read(&proposed)));
@@ -93,7 +96,11 @@ impl Mala {
         let moved = x.device().try_tensor_from_vec(moved, (b, d));
         Ok(Step {
             x: moved.map_err(Error::tensor)?,
-            acceptance: if b == 0 { 1.0 } else { f64::from(accepted) / b as f64 },
+            acceptance: if b == 0 {
+                1.0
+            } else {
+                f64::from(accepted) / b as f64
+            },
         })
     }
 }

@@ -6,10 +6,10 @@ mod mala;
 pub use langevin::Langevin;
 pub use mala::{Mala, MalaNoise};
 
-use crate::energy::{Energy, Points};
-use crate::{Error, Rng};
 use crate::backend::{Backend, Number};
+use crate::energy::{Energy, Points};
 use crate::notebook::StopButton;
+use crate::{Error, Rng};
 use dfdx::prelude::*;
 
 /// A Markov chain's transition, applied to every point of a batch on its own.
@@ -62,7 +62,11 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
         rng: &mut Rng,
     ) -> Result<Chain<E, Dev>, Error> {
         if keep == Some(0) {
-            return Err(Error::setting("keep", 0, "at least 1: every how manieth state to keep"));
+            return Err(Error::setting(
+                "keep",
+                0,
+                "at least 1: every how manieth state to keep",
+            ));
         }
         let frozen = energy.frozen();
         let energy = frozen.as_deref().unwrap_or(energy);

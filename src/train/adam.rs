@@ -1,8 +1,8 @@
 //! Adam, and the running mean of the weights.
 
-use crate::Error;
 use crate::backend::Number;
 use crate::energy::scalar;
+use crate::{Error, kernel};
 
 /// The settings of Adam, by PyTorch's formula.
 ///
@@ -69,9 +69,17 @@ impl Adam {
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let share = |value: f64| (0.0..1.0).contains(&value);
         let settings = [
-            ("learning rate", self.learning_rate, not_negative(self.learning_rate)),
+            (
+                "learning rate",
+                self.learning_rate,
+                not_negative(self.learning_rate),
+            ),
             ("epsilon", self.epsilon, not_negative(self.epsilon)),
-            ("weight decay", self.weight_decay, not_negative(self.weight_decay)),
+            (
+                "weight decay",
+                self.weight_decay,
+                not_negative(self.weight_decay),
+            ),
         ];
         for (name, value, allowed) in settings {
             if !allowed {
@@ -199,6 +207,56 @@ impl<E: Number> Optimiser<E> {
             return Err(Error::setting("ema", decay, "a share kept, from 0 to 1"));
         }
         self.steps += 1;
+        match ema {
+            Some(Ema { values, .. }) => {
+                if !self.fused(parameters, gradient, values, decay)? {
+                    self.plain(parameters, gradient, Some(values), decay);
+                }
+            }
+            None => self.plain(parameters, gradient, None, decay),
+        }
+        Ok(())
+    }
+
+    /// One pass over all lists, if they are single precision.
+    fn fused(
+        &mut self,
+        parameters: &mut [E],
+        gradient: &[E],
+        mean: &mut [E],
+        decay: f64,
+    ) -> Result<bool, Error> {
+        let moments = (E::single_mut(&mut self.first), E::single_mut(&mut self.second));
+        let lists = (E::single_mut(parameters), E::single(gradient), E::single_mut(mean));
+        let ((Some(first), Some(second)), (Some(parameters), Some(gradient), Some(average))) =
+            (moments, lists)
+        else {
+            return Ok(false);
+        };
+        let settings = kernel::Adam {
+            lr: self.settings.learning_rate,
+            betas: self.settings.betas.into(),
+            eps: self.settings.epsilon,
+            weight_decay: self.settings.weight_decay,
+            ema: decay,
+        };
+        let state = kernel::State {
+            parameters,
+            first,
+            second,
+            average,
+        };
+        settings.step(self.steps as u64, gradient, state)?;
+        Ok(true)
+    }
+
+    fn plain(
+        &mut self,
+        parameters: &mut [E],
+        gradient: &[E],
+        mean: Option<&mut [E]>,
+        decay: f64,
+    ) {
         let k = self.scalars(decay);
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((θ, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
@@ -207,12 +265,10 @@ impl<E: Number> Optimiser<E> {
             *v = k.keep_second * *v + k.take_second * g * g;
             *θ -= k.step_size * *m / (v.sqrt() * k.inverse_root + k.epsilon);
         }
-        if let Some(Ema { values, .. }) = ema {
+        if let Some(values) = mean {
             for (mean, θ) in values.iter_mut().zip(parameters) {
                 *mean = k.keep_mean * *mean + k.take_mean * *θ;
             }
         }
-        Ok(())
     }
 }
-

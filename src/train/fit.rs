@@ -119,11 +119,8 @@ pub struct State<E> {
 
 /// The loop for every number type and device.
 pub trait Fit<E: Number, Dev: Backend<E>> {
-    fn fit(
-        &mut self,
-        job: &mut dyn Job<E, Dev>,
-        data: &dyn Data<E, Dev>,
-    ) -> Result<Stopped, Error>;
+    fn fit(&mut self, job: &mut dyn Job<E, Dev>, data: &dyn Data<E, Dev>)
+    -> Result<Stopped, Error>;
 }
 
 impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
@@ -207,7 +204,9 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
                 decay: self.ema,
                 values: &mut state.mean,
             };
-            state.optimiser.step(&mut state.parameters, &gradient, Some(ema))?;
+            state
+                .optimiser
+                .step(&mut state.parameters, &gradient, Some(ema))?;
             job.energy().set_flat_parameters(&state.parameters)?;
             state.step += 1;
             self.history.push_loss(loss);
@@ -232,7 +231,10 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         state: &mut State<E>,
         job: &mut dyn Job<E, Dev>,
     ) -> Result<(), Error> {
-        let mut due = self.watches.iter_mut().filter(|watch| step.is_multiple_of(watch.every));
+        let mut due = self
+            .watches
+            .iter_mut()
+            .filter(|watch| step.is_multiple_of(watch.every));
         let mut due = due.by_ref().peekable();
         if due.peek().is_none() {
             return Ok(());

@@ -16,7 +16,11 @@ impl Folder {
         let default = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
         let path = PathBuf::from(std::env::var_os("ED_GOLDEN").unwrap_or(default.into()));
         let files = std::fs::read_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert!(files.count() > 0, "{} is empty: no golden values", path.display());
+        assert!(
+            files.count() > 0,
+            "{} is empty: no golden values",
+            path.display()
+        );
         Self(path)
     }
 
@@ -64,7 +68,10 @@ impl Folder {
         let manifest = self.json(&format!("{name}_manifest.json"))?;
         // "inputs = toy16_inputs ...": nets whose weights follow a formula share their points.
         let what = manifest["what"].as_str().unwrap();
-        let shared = what.split("inputs = ").nth(1).and_then(|rest| rest.split(' ').next());
+        let shared = what
+            .split("inputs = ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         let inputs = shared.map_or(format!("{name}_inputs"), str::to_string);
         Some(Case {
             inputs: self.tensors(&format!("{inputs}.safetensors"))?,
@@ -129,7 +136,9 @@ impl Case {
         }
         let mut net = Mlp::softplus(&widths, 0).unwrap();
         let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
-        let values = names.iter().flat_map(|name| self.input(&format!("w.{name}")));
+        let values = names
+            .iter()
+            .flat_map(|name| self.input(&format!("w.{name}")));
         let values: Vec<f32> = values.map(|v| v as f32).collect();
         net.set_flat_parameters(&values).unwrap();
         net
@@ -146,7 +155,11 @@ impl Case {
         let mut values = Vec::new();
         for (p, (_, parameter)) in net.parameters().into_iter().enumerate() {
             let sizes = parameter.sizes();
-            let fan: usize = if sizes.len() > 1 { sizes[1..].iter().product() } else { 30 };
+            let fan: usize = if sizes.len() > 1 {
+                sizes[1..].iter().product()
+            } else {
+                30
+            };
             values.extend((0..parameter.len()).map(|k| {
                 let mut h = (k as u32).wrapping_mul(2_654_435_761);
                 h = h.wrapping_add((p as u32).wrapping_mul(362_437));
@@ -212,7 +225,9 @@ impl Case {
 }
 
 pub fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 /// All numbers of a list, however deep.
@@ -225,22 +240,42 @@ pub fn numbers(value: &Value) -> Vec<f64> {
 
 pub fn assert_close(what: &str, found: f64, expected: f64, allowed: f64) {
     let error = (found - expected).abs();
-    assert!(error <= allowed, "{what}: {found} instead of {expected}, off by {error:e} > {allowed:e}");
+    assert!(
+        error <= allowed,
+        "{what}: {found} instead of {expected}, off by {error:e} > {allowed:e}"
+    );
 }
 
 /// Compares lists; errors are measured by the largest expected value.
 pub fn assert_list(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}: another length");
-    let largest = expected.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
+    let largest = expected
+        .iter()
+        .fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert_close(&format!("{what}[{i}]"), *found, *expected, tolerance * largest);
+        assert_close(
+            &format!("{what}[{i}]"),
+            *found,
+            *expected,
+            tolerance * largest,
+        );
     }
 }
 
 fn doubles(bytes: &[u8]) -> Vec<f64> {
-    bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f64::from_le_bytes(*bytes))
+        .collect()
 }
 
 fn singles(bytes: &[u8]) -> Vec<f64> {
-    bytes.as_chunks().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| f64::from(f32::from_le_bytes(*bytes)))
+        .collect()
 }

@@ -1,0 +1,131 @@
+//! The gradient of a loss that sees the energies of a group of rows together.
+
+use super::block::{Block, Blocks};
+use super::gradient::{backward, energies};
+use super::lanes::{each, lanes, share, sum};
+use super::network::{Network, check};
+use super::scratch::with_scratch;
+use crate::Error;
+
+/// A loss of groups of energies.
+///
+/// `(first group, energies of one or more whole groups, ∂L/∂U to be written)` to the sum of these
+/// groups' losses. It is called once for every group, in any order and from several threads.
+pub(crate) type Contrast<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
+
+/// Rows whose activations are kept at once if groups are small.
+const CHUNK: usize = 512;
+/// The activations of a group of more rows than that are not kept but computed a second time, by
+/// all threads.
+const LARGE_GROUP: usize = 2048;
+
+/// The loss Σ_groups L(U(x_1), ..., U(x_group)) and its gradient ∂L/∂θ.
+///
+/// `x` is `(groups, group, D)`, the gradient is flat in the order W_1, b_1, W_2, b_2, ... and
+/// overwritten. Some whole groups at a time go forward, through the contrast and backward at
+/// once, while their activations are in the cache; so little memory is needed for any number
+/// of groups.
+///
+/// # Errors
+/// If a slice's length does not fit.
+pub(crate) fn contrast_gradient(
+    network: &Network,
+    x: &[f32],
+    group: usize,
+    contrast: &Contrast,
+    gradient: &mut [f32],
+) -> Result<f64, Error> {
+    let rows = network.rows(x)?;
+    check("the gradient", gradient.len(), network.parameters())?;
+    if group == 0 || !rows.is_multiple_of(group) {
+        let expected = format!("a multiple of the group size {group} that is not 0");
+        return Err(Error::shape("x", (rows, network.dimension()), expected));
+    }
+    if group > LARGE_GROUP {
+        return large(network, x, group, contrast, gradient);
+    }
+    let groups = rows / group;
+    let lanes = lanes(network, rows).min(groups.max(1));
+    let jobs = (0..lanes).map(|lane| share(groups, lanes, lane)).collect();
+    Ok(sum(jobs, gradient, |groups, gradient| {
+        let most = (CHUNK / group).max(1);
+        let size = groups.len().div_ceil(groups.len().div_ceil(most).max(1)).max(1);
+        let chunk = Chunk { network, group, blocks: Blocks::new(network, size * group) };
+        with_scratch(chunk.len(size * group), |data| {
+            let mut loss = 0.0;
+            for first in groups.clone().step_by(size) {
+                let x = &x[first * chunk.width()..groups.end.min(first + size) * chunk.width()];
+                loss += chunk.gradient(x, first, contrast, gradient, data);
+            }
+            loss
+        })
+    }))
+}
+
+/// Some whole groups whose activations are kept at once.
+struct Chunk<'a> {
+    network: &'a Network<'a>,
+    group: usize,
+    blocks: Blocks,
+}
+
+impl Chunk<'_> {
+    /// Numbers in one group's points.
+    fn width(&self) -> usize {
+        self.group * self.network.dimension()
+    }
+
+    /// Numbers of memory for so many rows.
+    fn len(&self, rows: usize) -> usize {
+        self.blocks.count(rows) * self.blocks.len + 2 * rows
+    }
+
+    fn gradient(
+        &self,
+        x: &[f32],
+        first: usize,
+        contrast: &Contrast,
+        gradient: &mut [f32],
+        data: &mut [f32],
+    ) -> f64 {
+        let Self { network, blocks, .. } = *self;
+        let rows = x.len() / network.dimension();
+        let (data, ends) = data.split_at_mut(blocks.count(rows) * blocks.len);
+        let (energies, cotangent) = ends[..2 * rows].split_at_mut(rows);
+        let parts = x.chunks(blocks.rows * network.dimension());
+        let parts = parts.zip(energies.chunks_mut(blocks.rows));
+        for ((x, energies), data) in parts.zip(data.chunks_exact_mut(blocks.len)) {
+            Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
+        }
+        let loss = contrast(first, energies, cotangent);
+        let parts = cotangent.chunks(blocks.rows).zip(data.chunks_exact_mut(blocks.len));
+        // The last block is the one that is still in the nearest cache.
+        for (cotangent, data) in parts.rev() {
+            let mut block = Block::new(network, blocks, cotangent.len(), data);
+            block.backward(cotangent, Some(gradient), None);
+        }
+        loss
+    }
+}
+
+/// The same for groups that are too large to keep.
+fn large(
+    network: &Network,
+    x: &[f32],
+    group: usize,
+    contrast: &Contrast,
+    gradient: &mut [f32],
+) -> Result<f64, Error> {
+    let rows = network.rows(x)?;
+    with_scratch(2 * rows, |data| {
+        let (values, cotangent) = data.split_at_mut(rows);
+        energies(network, x, values)?;
+        let mut losses = vec![0.0; rows / group];
+        let groups = values.chunks(group).zip(cotangent.chunks_mut(group));
+        each(groups.zip(&mut losses).enumerate(), |(i, ((values, cotangent), loss))| {
+            *loss = contrast(i, values, cotangent);
+        });
+        backward(network, x, cotangent, Some(gradient), None)?;
+        Ok(losses.into_iter().sum())
+    })
+}

@@ -1,0 +1,223 @@
+//! One block of rows that carries its derivatives through a network, and back.
+
+use super::block::{load, odd_lines};
+use super::jet::{Bend, Channels, Unbend};
+use super::network::Network;
+use super::product::{Matrix, Product, Then, columns_at};
+use super::weight::WeightGradient;
+
+/// How a number of rows is cut into blocks of jets for one network.
+///
+/// A block's memory is `x | z_1 | a_1 | seeds_1 | z_2 | ... | top | room | panel`: matrices of jets,
+/// one feature after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JetBlocks {
+    /// Rows in each block but the last.
+    pub(crate) rows: usize,
+    channels: Channels,
+    tile: usize,
+    /// Numbers in one block's memory.
+    pub(crate) len: usize,
+}
+
+/// Numbers in a block: 512 KB.
+const CACHE: usize = 128 << 10;
+/// Columns of all channels. More gain nothing where a network is narrow.
+const MOST_COLUMNS: usize = 1024;
+
+impl JetBlocks {
+    /// Blocks for so many rows, of equal size as nearly as possible.
+    pub(crate) fn new(network: &Network, rows: usize) -> Self {
+        let rows = rows.max(1);
+        let tile = columns_at(network.level);
+        let d = network.dimension();
+        let channels = d + 2;
+        let features = channels * (d + 2 * network.units() + 1) + network.units();
+        let most = (CACHE / features).min(MOST_COLUMNS / channels).max(tile);
+        let most = most - most % tile;
+        let columns = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
+        let stride = odd_lines(channels * columns);
+        let jets = (d + 2 * network.units() + 1) * stride + network.units() * columns;
+        let len = jets + 3 * columns + tile * channels * columns;
+        Self { rows: columns, channels: Channels { directions: d, columns, stride }, tile, len }
+    }
+}
+
+/// A block of jets at work.
+pub(crate) struct JetBlock<'a> {
+    network: &'a Network<'a>,
+    rows: usize,
+    channels: Channels,
+    tile: usize,
+    data: &'a mut [f32],
+}
+
+/// U, ∇U and ΔU of one block's rows.
+pub(crate) struct Top<'a> {
+    pub(crate) energies: &'a [f32],
+    pub(crate) laplacian: &'a [f32],
+    derivatives: &'a [f32],
+    columns: usize,
+}
+
+impl<'a> Top<'a> {
+    /// The derivatives along each coordinate, of all rows.
+    pub(crate) fn derivatives(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let rows = self.energies.len();
+        self.derivatives.chunks_exact(self.columns).map(move |part| &part[..rows])
+    }
+}
+
+impl<'a> JetBlock<'a> {
+    /// A block for `rows` rows in memory of [`JetBlocks::len`] numbers.
+    pub(crate) fn new(
+        network: &'a Network<'a>,
+        blocks: JetBlocks,
+        rows: usize,
+        data: &'a mut [f32],
+    ) -> Self {
+        let columns = rows.next_multiple_of(blocks.tile);
+        let channels = Channels { columns, ..blocks.channels };
+        Self { network, rows, channels, tile: blocks.tile, data }
+    }
+
+    /// Numbers before the top.
+    fn jets(&self) -> usize {
+        let units = self.network.units();
+        let features = self.network.dimension() + 2 * units;
+        features * self.channels.stride + units * self.channels.columns
+    }
+
+    /// Computes U, ∇U and ΔU of each row of `x`.
+    pub(crate) fn forward(&mut self, x: &[f32]) -> Top<'_> {
+        let jets = self.jets();
+        let Self { network, channels, rows, .. } = *self;
+        let Channels { directions, columns, stride } = channels;
+        let (data, top) = self.data.split_at_mut(jets);
+        let (top, room) = top.split_at_mut(stride);
+        let (input, mut rest) = data.split_at_mut(directions * stride);
+        load(x, directions, columns, stride, input);
+        for (d, input) in input.chunks_exact_mut(stride).enumerate() {
+            input[columns..].fill(0.0);
+            input[(1 + d) * columns..][..columns].fill(1.0);
+        }
+        let mut input: &[f32] = input;
+        for layer in network.hidden() {
+            let (before, after) = rest.split_at_mut(layer.outputs * stride);
+            let (bent, after) = after.split_at_mut(layer.outputs * stride);
+            let (seeds, after) = after.split_at_mut(layer.outputs * columns);
+            network.level.run(Product {
+                rows: layer.outputs,
+                columns: channels.all(),
+                depth: layer.inputs,
+                left: Matrix { data: layer.weight, stride: layer.inputs },
+                transposed: false,
+                right: Matrix { data: input, stride },
+                out: before,
+                out_stride: stride,
+                then: Then::Store,
+            });
+            network.level.run(Bend {
+                activation: network.activation,
+                channels,
+                bias: layer.bias,
+                before,
+                after: bent,
+                seeds,
+                room,
+            });
+            (input, rest) = (bent, after);
+        }
+        if let Some(layer) = network.layers.last() {
+            network.level.run(Product {
+                rows: 1,
+                columns: channels.all(),
+                depth: layer.inputs,
+                left: Matrix { data: layer.weight, stride: layer.inputs },
+                transposed: false,
+                right: Matrix { data: input, stride },
+                out: top,
+                out_stride: stride,
+                then: Then::Store,
+            });
+            for energy in &mut top[..columns] {
+                *energy += layer.bias[0];
+            }
+        }
+        let (energies, rest) = top.split_at(columns);
+        let (derivatives, rest) = rest.split_at(directions * columns);
+        Top { energies: &energies[..rows], laplacian: &rest[..rows], derivatives, columns }
+    }
+
+    /// Adds ∂L/∂θ to `gradient` for L = c Σ_r (½ |∇U|² - ΔU). Needs a forward pass, which it uses
+    /// up: the loss's derivatives take the place of the jets.
+    pub(crate) fn backward(&mut self, c: f32, gradient: &mut [f32]) {
+        let mut at = self.jets();
+        let Self { network, channels, rows, .. } = *self;
+        let Channels { columns, stride, .. } = channels;
+        let (data, room) = self.data.split_at_mut(at + stride);
+        let (room, panel) = room.split_at_mut(3 * columns);
+        top_cotangent(c, rows, channels, &mut data[at..]);
+        for (l, layer) in network.layers.iter().enumerate().rev() {
+            // `at` is where the loss's derivatives with respect to this layer's output begin.
+            let (before, outer) = data.split_at_mut(at);
+            let outer = Matrix { data: outer, stride };
+            let start = if l > 0 { at - layer.inputs * (2 * stride + columns) } else { 0 };
+            let (jets, inner) = before[start..].split_at_mut(if l > 0 { layer.inputs * stride } else { 0 });
+            let (weight, bias) = layer.split(gradient);
+            network.level.run(WeightGradient {
+                outputs: layer.outputs,
+                inputs: layer.inputs,
+                depth: channels.all(),
+                bias_depth: columns,
+                outer,
+                inner: Matrix { data: inner, stride },
+                weight,
+                bias,
+                panel: &mut *panel,
+            });
+            if l == 0 {
+                break;
+            }
+            let (inner, seeds) = inner.split_at_mut(layer.inputs * stride);
+            network.level.run(Product {
+                rows: layer.inputs,
+                columns: channels.all(),
+                depth: layer.outputs,
+                left: Matrix { data: layer.weight, stride: layer.inputs },
+                transposed: true,
+                right: outer,
+                out: &mut *inner,
+                out_stride: stride,
+                then: Then::Store,
+            });
+            network.level.run(Unbend {
+                activation: network.activation,
+                channels,
+                before: jets,
+                after: inner,
+                seeds,
+                room,
+            });
+            at = start;
+        }
+    }
+}
+
+/// ∂L/∂(U, ∇U, ΔU) = (0, c ∇U, -c) in place of the jets of U, 0 behind the rows.
+fn top_cotangent(c: f32, rows: usize, channels: Channels, top: &mut [f32]) {
+    let mut parts = top[..channels.all()].chunks_exact_mut(channels.columns);
+    if let Some(energies) = parts.next() {
+        energies.fill(0.0);
+    }
+    if let Some(laplacian) = parts.next_back() {
+        let (own, behind) = laplacian.split_at_mut(rows);
+        own.fill(-c);
+        behind.fill(0.0);
+    }
+    for derivatives in parts {
+        let (own, behind) = derivatives.split_at_mut(rows);
+        own.iter_mut().for_each(|u| *u *= c);
+        behind.fill(0.0);
+    }
+}

@@ -1,0 +1,172 @@
+//! A network as the kernels see it: borrowed weights and what to do with them.
+
+use super::activation::Activation;
+use super::simd::Level;
+use crate::Error;
+
+/// A multilayer perceptron U: R^D → R.
+///
+/// a_0 = x, a_l = f(W_l a_{l-1} + b_l), U = W_L a_{L-1} + b_L, with any number L ≥ 1 of layers of
+/// any width.
+#[derive(Clone, Debug)]
+pub(crate) struct Network<'a> {
+    pub(crate) layers: Vec<Layer<'a>>,
+    pub(crate) activation: Activation,
+    pub(crate) level: Level,
+}
+
+/// One affine map of a network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer<'a> {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// W, `outputs x inputs`, row after row as in PyTorch.
+    pub(crate) weight: &'a [f32],
+    /// b, one number for each output.
+    pub(crate) bias: &'a [f32],
+    /// Where W begins among all parameters in the order W_1, b_1, W_2, b_2, ...
+    pub(crate) offset: usize,
+}
+
+impl Layer<'_> {
+    /// The layer's part of a gradient over all parameters: of its weight, of its bias.
+    pub(crate) fn split<'g>(&self, gradient: &'g mut [f32]) -> (&'g mut [f32], &'g mut [f32]) {
+        let own = &mut gradient[self.offset..][..self.weight.len() + self.bias.len()];
+        own.split_at_mut(self.weight.len())
+    }
+}
+
+impl<'a> Network<'a> {
+    /// A network of the widths D, h_1, ..., 1 with a weight and a bias for each layer.
+    ///
+    /// # Errors
+    /// If the widths are fewer than two, one is 0, the last is not 1, or a slice has another
+    /// length than the widths ask for.
+    pub(crate) fn new(
+        widths: &[usize],
+        activation: Activation,
+        weights: &[&'a [f32]],
+        biases: &[&'a [f32]],
+    ) -> Result<Self, Error> {
+        if widths.len() < 2 || widths.contains(&0) || widths.last() != Some(&1) {
+            let expected = "at least two widths, each positive and the last 1";
+            return Err(Error::shape("the network", widths, expected));
+        }
+        for (what, found) in [("weights", weights.len()), ("biases", biases.len())] {
+            if found != widths.len() - 1 {
+                let expected = format!("one for each of {} layers", widths.len() - 1);
+                return Err(Error::shape(what, found, expected));
+            }
+        }
+        let mut layers = Vec::with_capacity(weights.len());
+        let mut offset = 0;
+        for ((widths, weight), bias) in widths.windows(2).zip(weights).zip(biases) {
+            let (inputs, outputs) = (widths[0], widths[1]);
+            if inputs.checked_mul(outputs) != Some(weight.len()) || bias.len() != outputs {
+                let expected = format!("(({outputs}, {inputs}), {outputs})");
+                let found = (weight.len(), bias.len());
+                return Err(Error::shape("a weight and its bias", found, expected));
+            }
+            layers.push(Layer { inputs, outputs, weight, bias, offset });
+            offset += weight.len() + bias.len();
+        }
+        Ok(Self { layers, activation, level: Level::best() })
+    }
+
+    /// A network whose parameters lie in one slice, in the order W_1, b_1, W_2, b_2, ...
+    ///
+    /// # Errors
+    /// As for [`Network::new`].
+    pub(crate) fn from_flat(
+        widths: &[usize],
+        activation: Activation,
+        parameters: &'a [f32],
+    ) -> Result<Self, Error> {
+        let (mut weights, mut biases, mut rest) = (Vec::new(), Vec::new(), parameters);
+        for widths in widths.windows(2) {
+            let weight = widths[0].checked_mul(widths[1]);
+            let parts = weight.and_then(|weight| rest.split_at_checked(weight));
+            let parts = parts.and_then(|(weight, rest)| Some((weight, rest.split_at_checked(widths[1])?)));
+            let Some((weight, (bias, after))) = parts else {
+                let expected = format!("as many as the widths {widths:?} ask for");
+                return Err(Error::shape("the parameters", parameters.len(), expected));
+            };
+            weights.push(weight);
+            biases.push(bias);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            let expected = format!("{} for these widths", parameters.len() - rest.len());
+            return Err(Error::shape("the parameters", parameters.len(), expected));
+        }
+        Self::new(widths, activation, &weights, &biases)
+    }
+
+    /// The same network computed with another level's instructions.
+    #[cfg(test)]
+    pub(crate) fn at(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// D.
+    pub(crate) fn dimension(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
+    }
+
+    /// How many parameters there are, and so the length of a gradient.
+    pub(crate) fn parameters(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.offset + layer.weight.len() + layer.bias.len())
+    }
+
+    /// All layers but the last, which has no activation.
+    pub(crate) fn hidden(&self) -> &[Layer<'a>] {
+        &self.layers[..self.layers.len() - 1]
+    }
+
+    /// Σ_l h_l.
+    pub(crate) fn units(&self) -> usize {
+        self.hidden().iter().map(|layer| layer.outputs).sum()
+    }
+
+    /// The number of rows of `x`, which is `rows x D`.
+    ///
+    /// # Errors
+    /// If the length of `x` is no multiple of D.
+    pub(crate) fn rows(&self, x: &[f32]) -> Result<usize, Error> {
+        if !x.len().is_multiple_of(self.dimension()) {
+            let expected = format!("(rows, {})", self.dimension());
+            return Err(Error::shape("x", x.len(), expected));
+        }
+        Ok(x.len() / self.dimension())
+    }
+}
+
+/// Checks one slice's length.
+pub(crate) fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::shape(what, found, format!("{expected}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_that_do_not_fit_are_errors() {
+        let p = [0.0; 9];
+        let network = |widths: &[usize], p| Network::from_flat(widths, Activation::Tanh, p).map(|_| ());
+        assert!(network(&[1, 2, 1], &p[..7]).is_ok());
+        for widths in [&[1, 2, 1][..], &[1, 0, 1], &[1], &[], &[2, 3], &[0, 1], &[usize::MAX, 2, 1]] {
+            assert!(network(widths, &p).is_err(), "{widths:?}");
+        }
+        assert!(network(&[1, 2, 1], &p[..3]).is_err());
+        let network = Network::new(&[1, 2, 1], Activation::Tanh, &[&p[..2], &p[..2]], &[&p[..2]]);
+        assert!(network.is_err());
+        let network = Network::new(&[2, 1], Activation::Tanh, &[&p[..3]], &[&p[..1]]);
+        assert!(network.is_err());
+        let network = Network::new(&[2, 1], Activation::Tanh, &[&p[..2]], &[&p[..1]]).unwrap();
+        assert!(network.rows(&p[..3]).is_err());
+    }
+}

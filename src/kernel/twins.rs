@@ -1,0 +1,253 @@
+//! The kernels against [`super::reference`], on every level.
+
+use super::reference::{ACTIVATIONS, Reference, WIDTHS, assert_close, points, row, some};
+use super::*;
+
+/// Every network of the reference with some rows, on every level that this machine has.
+fn for_each_case(mut test: impl FnMut(&Reference, &Network, &[f32], &str)) {
+    for level in Level::available() {
+        for activation in ACTIVATIONS {
+            for widths in WIDTHS {
+                let reference = Reference::random(widths, activation, 3);
+                let parameters = reference.rounded();
+                let network = reference.network(&parameters, level);
+                for rows in [0, 1, 7, 40] {
+                    let what = format!("{} {activation:?} {widths:?} {rows}", level.name());
+                    test(&reference, &network, &points(rows, widths[0], 4), &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn energies_and_input_gradients() {
+    for_each_case(|reference, network, x, what| {
+        let d = network.dimension();
+        let rows = x.len() / d;
+        let (mut u, mut again) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+        let mut gradient = vec![f32::NAN; x.len()];
+        energies(network, x, &mut u).unwrap();
+        input_gradient(network, x, &mut again, &mut gradient).unwrap();
+        assert_eq!(u, again, "{what}");
+        for r in 0..rows {
+            let x = row(x, d, r);
+            assert_close(u[r], reference.energy(&x), 1.0, 2e-6, what);
+            for (value, exact) in gradient[r * d..].iter().zip(reference.gradient(&x)) {
+                assert_close(*value, exact, 1.0, 3e-6, what);
+            }
+        }
+    });
+}
+
+#[test]
+fn gradients_of_a_weighted_sum() {
+    for_each_case(|reference, network, x, what| {
+        let d = network.dimension();
+        let rows = x.len() / d;
+        let c: Vec<f32> = (0..rows).map(|r| (r as f32 * 1.3).sin()).collect();
+        let mut gradient = vec![f32::NAN; network.parameters()];
+        let mut input = vec![f32::NAN; x.len()];
+        backward(network, x, &c, Some(&mut gradient), Some(&mut input)).unwrap();
+        let at = some(gradient.len());
+        let exact = reference.sensitivity(&at, 1e-5, |reference| {
+            (0..rows).map(|r| f64::from(c[r]) * reference.energy(&row(x, d, r))).sum()
+        });
+        for (i, exact) in at.iter().zip(exact) {
+            assert_close(gradient[*i], exact, 3.0, 3e-6, what);
+        }
+        for r in 0..rows {
+            for (value, exact) in input[r * d..].iter().zip(reference.gradient(&row(x, d, r))) {
+                assert_close(*value, f64::from(c[r]) * exact, 1.0, 3e-6, what);
+            }
+        }
+        let (mut alone, mut input_alone) = (gradient.clone(), input.clone());
+        backward(network, x, &c, Some(&mut alone), None).unwrap();
+        backward(network, x, &c, None, Some(&mut input_alone)).unwrap();
+        assert_eq!((alone, input_alone), (gradient, input), "{what}");
+    });
+}
+
+/// log(1 + Σ exp(U_0 - U_j)) of one group in f64.
+fn exact_loss(reference: &Reference, x: &[f32], d: usize, group: usize) -> f64 {
+    let energy = |r: usize| reference.energy(&row(x, d, r));
+    let groups = x.len() / d / group;
+    let loss = |g: usize| {
+        let terms = (1..group).map(|j| (energy(g * group) - energy(g * group + j)).exp());
+        (1.0 + terms.sum::<f64>()).ln()
+    };
+    (0..groups).map(loss).sum::<f64>() / groups.max(1) as f64
+}
+
+#[test]
+fn gradients_of_energy_discrepancy() {
+    for_each_case(|reference, network, x, what| {
+        let d = network.dimension();
+        let group = if x.len() / d == 40 { 5 } else { 7 };
+        if !(x.len() / d).is_multiple_of(group) {
+            let mut gradient = vec![0.0; network.parameters()];
+            assert!(contrast_gradient(network, x, group, &|_, _, _| 0.0, &mut gradient).is_err());
+            return;
+        }
+        let scale = group as f32 * d as f32 / (x.len() as f32).max(1.0);
+        let discrepancy = Discrepancy { particles: group - 1, stabilisation: 1.0, scale };
+        let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
+        let mut gradient = vec![f32::NAN; network.parameters()];
+        let loss = contrast_gradient(network, x, group, &contrast, &mut gradient).unwrap();
+        let exact = exact_loss(reference, x, d, group);
+        assert_close(loss as f32, exact, 1.0, 3e-6, what);
+        let at = some(gradient.len());
+        let exact = reference.sensitivity(&at, 1e-5, |net| exact_loss(net, x, d, group));
+        for (i, exact) in at.iter().zip(exact) {
+            assert_close(gradient[*i], exact, 1.0, 4e-6, what);
+        }
+    });
+}
+
+#[test]
+fn first_and_second_derivatives() {
+    for_each_case(|reference, network, x, what| {
+        let d = network.dimension();
+        let rows = x.len() / d;
+        let (mut u, mut laplacians) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+        let mut gradients = vec![f32::NAN; x.len()];
+        derivatives(network, x, &mut u, &mut gradients, &mut laplacians).unwrap();
+        for r in 0..rows {
+            let x = row(x, d, r);
+            assert_close(u[r], reference.energy(&x), 1.0, 2e-6, what);
+            for (value, exact) in gradients[r * d..].iter().zip(reference.gradient(&x)) {
+                assert_close(*value, exact, 1.0, 3e-6, what);
+            }
+            let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
+            let exact = if kinks { 0.0 } else { reference.laplacian(&x) };
+            assert_close(laplacians[r], exact, 1.0, 5e-6, what);
+        }
+    });
+}
+
+#[test]
+fn gradients_of_score_matching() {
+    for_each_case(|reference, network, x, what| {
+        let d = network.dimension();
+        let rows = x.len() / d;
+        let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
+        let exact_loss = |reference: &Reference| {
+            let loss = |r: usize| {
+                let x = row(x, d, r);
+                let squares: f64 = reference.gradient(&x).iter().map(|u| 0.5 * u * u).sum();
+                squares - if kinks { 0.0 } else { reference.laplacian(&x) }
+            };
+            (0..rows).map(loss).sum::<f64>() / rows.max(1) as f64
+        };
+        let mut gradient = vec![f32::NAN; network.parameters()];
+        let loss = score_matching(network, x, &mut gradient).unwrap();
+        assert_close(loss as f32, exact_loss(reference), 1.0, 5e-6, what);
+        let at = some(gradient.len());
+        let exact = reference.sensitivity(&at, 1e-3, exact_loss);
+        for (i, exact) in at.iter().zip(exact) {
+            assert_close(gradient[*i], exact, 1.0, 3e-5, what);
+        }
+    });
+}
+
+/// Everything that a network computes, in one list.
+fn everything(network: &Network, rows: usize, group: usize) -> Vec<f32> {
+    let x = points(rows, network.dimension(), 6);
+    let parts = [rows, x.len(), network.parameters(), network.parameters(), rows, x.len()];
+    let mut out = vec![f32::NAN; parts.iter().sum()];
+    let mut rest = &mut out[..];
+    let [u, g, first, second, laplacians, input] =
+        parts.map(|count| rest.split_off_mut(..count).unwrap());
+    input_gradient(network, &x, u, g).unwrap();
+    let discrepancy = Discrepancy { particles: group - 1, stabilisation: 1.0, scale: 0.1 };
+    let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
+    let loss = contrast_gradient(network, &x, group, &contrast, first).unwrap();
+    let score = score_matching(network, &x, second).unwrap();
+    derivatives(network, &x, u, g, laplacians).unwrap();
+    backward(network, &x, u, Some(second), Some(input)).unwrap();
+    out.extend([loss as f32, score as f32]);
+    out
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let cases: [(&[usize], usize, usize); 4] = [
+        (&[2, 64, 64, 1], 1000, 5),
+        (&[1, 2, 2, 1], 20_000, 5),
+        (&[2, 40, 40, 1], 3 * 2100, 2100),
+        (&[2, 40, 40, 1], 5 * 700, 700),
+    ];
+    for (widths, rows, group) in cases {
+        let reference = Reference::random(widths, Activation::Softplus, 1);
+        let parameters = reference.rounded();
+        let network = reference.network(&parameters, Level::best());
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| everything(&network, rows, group))
+        };
+        let one = run(1);
+        assert!(one.iter().all(|value| value.is_finite()));
+        for threads in [2, 3, 8] {
+            assert!(run(threads) == one, "{widths:?} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn large_groups_give_what_small_ones_give() {
+    let reference = Reference::random(&[2, 24, 24, 1], Activation::Tanh, 1);
+    let parameters = reference.rounded();
+    for level in Level::available() {
+        let network = reference.network(&parameters, level);
+        let x = points(2 * 3000, 2, 2);
+        // A loss that does not care how rows are grouped.
+        let contrast = |_: usize, u: &[f32], c: &mut [f32]| {
+            c.copy_from_slice(u);
+            u.iter().map(|u| 0.5 * f64::from(u * u)).sum()
+        };
+        let gradient = |group| {
+            let mut gradient = vec![0.0; network.parameters()];
+            let loss = contrast_gradient(&network, &x, group, &contrast, &mut gradient).unwrap();
+            (loss, gradient)
+        };
+        let (loss, expected) = gradient(4);
+        for group in [600, 3000, 6000] {
+            let (again, gradient) = gradient(group);
+            assert!((again / loss - 1.0).abs() < 1e-6);
+            for (value, exact) in gradient.iter().zip(&expected) {
+                assert_close(*value, f64::from(*exact), 100.0, 2e-5, level.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn huge_energies_do_not_overflow() {
+    for level in Level::available() {
+        for activation in ACTIVATIONS {
+            let mut reference = Reference::random(&[1, 8, 8, 1], activation, 9);
+            let last = reference.parameters.len() - 9;
+            reference.parameters[last..].iter_mut().for_each(|w| *w *= 1e4);
+            let parameters = reference.rounded();
+            let network = reference.network(&parameters, level);
+            let out = everything(&network, 50, 5);
+            assert!(out.iter().all(|value| value.is_finite()), "{activation:?}");
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let p = [0.1; 7];
+    let network = Network::from_flat(&[2, 1, 1], Activation::Tanh, &p[..5]).unwrap();
+    let (x, mut g, mut u, mut d) = ([0.0; 6], [0.0; 5], [0.0; 3], [0.0; 6]);
+    assert!(energies(&network, &x[..5], &mut u).is_err());
+    assert!(energies(&network, &x, &mut u[..2]).is_err());
+    assert!(input_gradient(&network, &x, &mut u, &mut d[..5]).is_err());
+    assert!(backward(&network, &x, &[0.0; 2], None, None).is_err());
+    assert!(backward(&network, &x, &[0.0; 3], Some(&mut g[..4]), None).is_err());
+    assert!(contrast_gradient(&network, &x, 2, &|_, _, _| 0.0, &mut g).is_err());
+    assert!(contrast_gradient(&network, &x, 0, &|_, _, _| 0.0, &mut g).is_err());
+    assert!(score_matching(&network, &x, &mut g[..3]).is_err());
+    assert!(derivatives(&network, &x, &mut u, &mut d[..2], &mut [0.0; 3]).is_err());
+}
