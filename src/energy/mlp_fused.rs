@@ -25,13 +25,13 @@ impl FusedMlp {
         Network::from_flat(&self.widths, self.activation, &self.parameters)
     }
 
-    fn check(&self, x: &Points) -> Result<usize, Error> {
-        let (rows, columns) = *x.shape();
-        if columns == self.widths[0] {
-            return Ok(rows);
+    /// Whether points of this shape, `(B, D)`, can enter the net.
+    pub(crate) fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
+        if shape.1 == self.widths[0] {
+            return Ok(());
         }
         let expected = format!("(B, {}), as the net's input has", self.widths[0]);
-        Err(Error::shape("x", x.shape(), expected))
+        Err(Error::shape("x", shape, expected))
     }
 }
 
@@ -41,14 +41,16 @@ impl Energy for FusedMlp {
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
-        let rows = self.check(x)?;
+        self.check(x.shape())?;
+        let rows = x.shape().0;
         let mut energies = vec![0.0; rows];
         kernel::energies(&self.network()?, &read(x), &mut energies)?;
         x.device().try_tensor_from_vec(energies, (rows,)).map_err(Error::tensor)
     }
 
     fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
-        let (rows, values) = (self.check(x)?, read(x));
+        self.check(x.shape())?;
+        let (rows, values) = (x.shape().0, read(x));
         let (mut energies, mut slopes) = (vec![0.0; rows], vec![0.0; values.len()]);
         kernel::input_gradient(&self.network()?, &values, &mut energies, &mut slopes)?;
         let energies = x.device().try_tensor_from_vec(energies, (rows,));

@@ -7,5 +7,5 @@ mod normaliser;
 mod population;
 
 pub use comparison::{Comparison, LogDensityMse, log_density_mse, mode_masses};
-pub use normaliser::{log_z, log_z_from_samples};
+pub use normaliser::{density_on, log_z, log_z_from_samples};
 pub use population::Population;

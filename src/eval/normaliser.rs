@@ -28,6 +28,19 @@ pub fn log_z<E: Number, Dev: Backend<E>>(
     Ok(log_integral(grid, &energies))
 }
 
+/// The model's density exp(-U)/Z at each of the grid's points, Z integrated over its box.
+///
+/// # Errors
+/// If the grid has another dimension than the energy, or a tensor operation fails.
+pub fn density_on<E: Number, Dev: Backend<E>>(
+    energy: &dyn Energy<E, Dev>,
+    grid: &Quadrature,
+) -> Result<Vec<f64>, Error> {
+    let energies = on_grid(energy, grid)?;
+    let log_z = log_integral(grid, &energies);
+    Ok(energies.iter().map(|u| (-u - log_z).exp()).collect())
+}
+
 /// log Z by importance sampling: log 1/n Σ_i exp(-U(x_i)) / p(x_i), with x_i from p.
 ///
 /// This is what the reference's notebooks use (there with 5000 for n, whatever n is). It is

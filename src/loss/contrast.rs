@@ -93,7 +93,7 @@ impl Contrast {
         // The kernel fails on lengths that do not fit, and it is the kernels that call it.
         let contrast =
             |_, u: &[f32], slope: &mut [f32]| loss.evaluate(u, slope).unwrap_or(f64::NAN);
-        match fused::contrast(energy, 1 + m, rows, &contrast)? {
+        match fused::contrast(energy, x, 1 + m, rows, &contrast)? {
             Some(found) => Ok(found),
             None => backward(self.taped_on(energy, x, &perturb()?)?, parameters),
         }

@@ -178,7 +178,7 @@ impl ContrastiveDivergence {
             });
             terms.sum()
         };
-        fused::contrast(energy, 2, rows, &contrast)
+        fused::contrast(energy, x, 2, rows, &contrast)
     }
 }
 

@@ -2,15 +2,18 @@
 
 use crate::Error;
 use crate::backend::{Backend, Number};
-use crate::energy::Energy;
+use crate::energy::{Energy, Points};
 use crate::kernel::{self, Network};
+use dfdx::shapes::HasShape;
 
-/// Runs `work` on the energy's net and a list of points, with room for the gradient.
+/// Runs `work` on the energy's net and a list of points made from the batch `x`, with room for
+/// the gradient.
 ///
 /// None where the energy is no net, or not in single precision on a CPU: then the tape computes
 /// the same.
 pub fn on_network<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
+    x: &Points<E, Dev>,
     points: impl FnOnce() -> Result<Vec<E>, Error>,
     work: impl FnOnce(&Network, &[f32], &mut [f32]) -> Result<f64, Error>,
 ) -> Result<Option<(f64, Vec<E>)>, Error> {
@@ -18,6 +21,7 @@ pub fn on_network<E: Number, Dev: Backend<E>>(
     let Some(net) = frozen.as_deref().unwrap_or(energy).fused() else {
         return Ok(None);
     };
+    net.check(x.shape())?;
     let network = net.network()?;
     let points = points()?;
     let mut gradient = vec![E::default(); network.parameters()];
@@ -36,11 +40,12 @@ pub fn on_network<E: Number, Dev: Backend<E>>(
 /// its derivative with respect to each; it returns the groups' share of the loss.
 pub fn contrast<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
+    x: &Points<E, Dev>,
     group: usize,
     points: impl FnOnce() -> Result<Vec<E>, Error>,
     contrast: &kernel::Contrast,
 ) -> Result<Option<(f64, Vec<E>)>, Error> {
-    on_network(energy, points, |network, points, gradient| {
+    on_network(energy, x, points, |network, points, gradient| {
         kernel::contrast_gradient(network, points, group, contrast, gradient)
     })
 }

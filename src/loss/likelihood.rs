@@ -98,7 +98,7 @@ impl MaximumLikelihood {
             let mean = data.iter().copied().map(f64::from).sum::<f64>() / n as f64;
             mean + z.ln() - f64::from(least)
         };
-        fused::contrast(energy, n + weights.len(), rows, &contrast)
+        fused::contrast(energy, x, n + weights.len(), rows, &contrast)
     }
 }
 

@@ -73,7 +73,7 @@ fn fused_on<E: Number, Dev: Backend<E>>(
     if x.shape().0 == 0 {
         return Ok(None);
     }
-    fused::on_network(energy, || Ok(read(x)), kernel::score_matching)
+    fused::on_network(energy, x, || Ok(read(x)), kernel::score_matching)
 }
 
 macro_rules! implement {

@@ -1,7 +1,7 @@
-//! One pair of axes with lines in it.
+//! One pair of axes with lines and a density map in it.
 
 use super::axis::{Axis, Scale};
-use super::{Figure, Legend, Line};
+use super::{DensityMap, Figure, Legend, Line};
 use crate::Error;
 
 /// A line chart: a description, drawn when a cell shows it or [`Figure`] is asked for it.
@@ -28,6 +28,7 @@ pub struct Chart {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
+    pub(crate) density_map: Option<DensityMap>,
     pub(crate) verticals: Vec<f64>,
     pub(crate) legend: Legend,
 }
@@ -40,6 +41,7 @@ impl Chart {
             x: Axis::default(),
             y: Axis::default(),
             lines: Vec::new(),
+            density_map: None,
             verticals: Vec::new(),
             legend: Legend::default(),
         }
@@ -99,6 +101,12 @@ impl Chart {
         self
     }
 
+    /// Puts a density map under the lines.
+    pub fn density_map(mut self, map: DensityMap) -> Self {
+        self.density_map = Some(map);
+        self
+    }
+
     /// Adds a dashed vertical marker.
     pub fn vertical(mut self, x: f64) -> Self {
         self.verticals.push(x);
@@ -130,12 +138,15 @@ impl Chart {
                 .iter()
                 .flat_map(move |line| of(line).iter().copied())
         };
-        let x = self.x.scale(
-            "x",
-            all(|line| &line.x).chain(self.verticals.iter().copied()),
-            false,
-        )?;
-        Ok((x, self.y.scale("y", all(|line| &line.y), true)?))
+        if let Some(map) = &self.density_map {
+            map.side()?;
+        }
+        let map = self.density_map.iter().flat_map(|map| [map.range.start, map.range.end]);
+        let x = all(|line| &line.x).chain(map.clone());
+        let x = self.x.scale("x", x.chain(self.verticals.iter().copied()), false)?;
+        let padded = self.density_map.is_none();
+        let y = all(|line| &line.y).chain(map);
+        Ok((x, self.y.scale("y", y, padded)?))
     }
 }
 

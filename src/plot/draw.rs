@@ -5,7 +5,7 @@ use super::clip::clip;
 use super::legend::Entries;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color, font};
-use super::{Chart, Legend, Line};
+use super::{Chart, DensityMap, Legend, Line};
 use crate::Error;
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
@@ -44,6 +44,9 @@ pub(crate) fn draw<DB: DrawingBackend>(
     }
     let area = area.margin(px(top), px(8.0), px(8.0), px(16.0));
     let plane = draw_axes(chart, &area, scale)?;
+    if let Some(map) = &chart.density_map {
+        plane.draw_density(map)?;
+    }
     for marker in &chart.verticals {
         plane.draw_vertical(*marker)?;
     }
@@ -125,6 +128,19 @@ impl<DB: DrawingBackend> Plane<DB> {
     fn stroke(&self, points: &[(f64, f64)], how: Stroke, style: ShapeStyle) -> Result<(), Error> {
         let points = points.iter().map(|position| self.pixel(position));
         stroke(&self.pixels, points, how, style, self.scale)
+    }
+
+    fn draw_density(&self, map: &DensityMap) -> Result<(), Error> {
+        let (low, high) = ((self.x.low, self.y.low), (self.x.high, self.y.high));
+        for (corners, color) in map.cells()? {
+            let corners = corners.map(|(x, y)| {
+                let (x, y) = (self.x.position(x), self.y.position(y));
+                self.pixel(&(x.clamp(low.0, high.0), y.clamp(low.1, high.1)))
+            });
+            let cell = Rectangle::new(corners, color.filled());
+            self.pixels.draw(&cell).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn draw_vertical(&self, x: f64) -> Result<(), Error> {

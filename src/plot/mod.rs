@@ -6,6 +6,7 @@
 mod axis;
 mod chart;
 mod clip;
+mod density_map;
 mod draw;
 mod figure;
 mod legend;
@@ -15,6 +16,7 @@ mod stroke;
 mod theme;
 
 pub use chart::Chart;
+pub use density_map::DensityMap;
 pub use figure::Figure;
 pub use legend::Legend;
 pub use line::Line;

@@ -1,0 +1,135 @@
+//! Times whole training steps: noise, loss, gradient, Adam and running mean.
+//!
+//! Prints `case<TAB>threads<TAB>milliseconds`, the median over the steps. Options: `--threads N`
+//! (otherwise 1, and 2 where there are two cores), `--cases a,b`, `--seconds S` for each case.
+//! The same steps in JAX and PyTorch are in `benches/peers`.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // Not part of the library.
+
+use energy_discrepancy::energy::Activation;
+use energy_discrepancy::prelude::*;
+use energy_discrepancy::train::{Ema, Optimiser};
+use std::time::Instant;
+
+const CASES: [&str; 8] = [
+    "ed_m1",
+    "ed_m4",
+    "ed_m32",
+    "ed_m512",
+    "sm",
+    "cd",
+    "wstab",
+    "langevin128",
+];
+
+struct Options {
+    threads: Vec<usize>,
+    cases: Vec<String>,
+    seconds: f64,
+}
+
+impl Options {
+    fn read() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut options = Options {
+            threads: (1..=cores.min(2)).collect(),
+            cases: CASES.map(String::from).into(),
+            seconds: 3.0,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+            match name.as_str() {
+                "--threads" => options.threads = vec![value().parse().unwrap()],
+                "--cases" => options.cases = value().split(',').map(String::from).collect(),
+                "--seconds" => options.seconds = value().parse().unwrap(),
+                "--bench" => {} // cargo says so
+                _ => panic!("unknown option {name}: --threads, --cases, --seconds"),
+            }
+        }
+        options
+    }
+}
+
+/// The median time of `step` in milliseconds, after a warm-up.
+fn time(seconds: f64, mut step: impl FnMut()) -> f64 {
+    let mut run = |seconds: f64| {
+        let (start, mut times) = (Instant::now(), Vec::new());
+        while times.len() < 5 || start.elapsed().as_secs_f64() < seconds {
+            let before = Instant::now();
+            step();
+            times.push(before.elapsed().as_secs_f64() * 1e3);
+        }
+        times
+    };
+    run(0.2 * seconds);
+    let mut times = run(seconds);
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The time of a whole training step with this net, loss and rate on fixed points.
+fn training<L: Loss>(seconds: f64, mut net: Mlp, loss: L, x: &Points, rate: f64) -> f64
+where
+    Mlp: energy_discrepancy::loss::Behind<L::Of>,
+{
+    let mut rng = rng(1);
+    let mut parameters = net.flat_parameters();
+    let mut mean = parameters.clone();
+    let mut adam = Optimiser::new(Adam::new(rate), parameters.len()).unwrap();
+    time(seconds, || {
+        let noise = loss.draw(x, &mut rng).unwrap();
+        let (_, gradient) = loss.gradient(&net, x, &noise).unwrap();
+        let ema = Ema {
+            decay: 0.999,
+            values: &mut mean,
+        };
+        adam.step(&mut parameters, &gradient, Some(ema)).unwrap();
+        net.set_flat_parameters(&parameters).unwrap();
+    })
+}
+
+fn normal_points(n: usize, d: usize) -> Points {
+    let normal = GaussianMixture::new(&[1.0], &[vec![0.0; d]], &[2.0]).unwrap();
+    normal.sample(n, &mut rng(0)).unwrap()
+}
+
+fn measure(case: &str, seconds: f64) -> f64 {
+    let wide = || Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0).unwrap();
+    let x = normal_points(128, 2);
+    match case {
+        "sm" => training(seconds, wide(), ScoreMatching, &x, 1e-3),
+        "cd" => training(seconds, wide(), ContrastiveDivergence::default(), &x, 1e-3),
+        "wstab" => {
+            let net = Mlp::new(&[1, 2, 2, 1], Activation::Silu, 0).unwrap();
+            let loss = EnergyDiscrepancy::with_variance(1.0).particles(4);
+            training(seconds, net, loss, &normal_points(4096, 1), 1e-2)
+        }
+        "langevin128" => {
+            let (net, langevin) = (wide(), Langevin::with_step_size(0.01));
+            let (mut rng, mut x, chain) = (rng(1), x, 100);
+            let mut walk = || {
+                x = langevin.chain(&net, &x, chain, None, &mut rng).unwrap().last;
+            };
+            time(seconds, &mut walk) / chain as f64
+        }
+        _ => {
+            let m = case.strip_prefix("ed_m").and_then(|m| m.parse().ok());
+            let m = m.unwrap_or_else(|| panic!("no case {case}: {}", CASES.join(", ")));
+            let loss = EnergyDiscrepancy::with_std(1.0).particles(m);
+            training(seconds, wide(), loss, &x, 1e-3)
+        }
+    }
+}
+
+fn main() {
+    let options = Options::read();
+    for threads in options.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.build().unwrap();
+        for case in &options.cases {
+            let milliseconds = pool.install(|| measure(case, options.seconds));
+            println!("{case}\t{threads}\t{milliseconds:.4}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Learns a grid of 25 Gaussians by energy discrepancy, and draws the density that it found.
+//!
+//!     cargo run --release --example gaussians_25 -- 10000 gaussians_25.png
+//!
+//! Both arguments may be left out. 10 000 steps take about 25 s on one core; the mean square error
+//! of the log-density then is near 0.1, and 0.01 after the paper's 50 001 steps.
+
+use energy_discrepancy::eval::density_on;
+use energy_discrepancy::prelude::*;
+
+fn main() -> Result<(), Error> {
+    let mut arguments = std::env::args().skip(1);
+    let steps = arguments.next().and_then(|steps| steps.parse().ok()).unwrap_or(10_000);
+    let path = arguments.next().unwrap_or("gaussians_25.png".into());
+
+    let data = gaussians_25()?;
+    let net = Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0)?;
+    let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0).particles(4))
+        .steps(steps)
+        .batch(128)
+        .adam(1e-3)
+        .ema_decay(0.999)
+        .metric("mse", 100, LogDensityMse::new(data.clone(), 5000));
+    println!("{}", run.fit(&data)?);
+
+    let grid = Quadrature::square(-4.0..4.0, 161)?;
+    let found = Comparison::on(run.ema(), &data, &grid)?;
+    println!("KL {:.4}   total variation {:.4}", found.kl, found.total_variation);
+
+    let map = |density: &[f64]| DensityMap::square(-4.0..4.0, density);
+    let truth: Vec<f64> = density_on(&data as &dyn Energy, &grid)?;
+    let learned = density_on(run.ema(), &grid)?;
+    let brightest = truth.iter().copied().fold(0.0, f64::max);
+    Figure::row([
+        Chart::new("Truth").density_map(map(&truth)),
+        Chart::new(format!("Energy discrepancy, {steps} steps"))
+            .density_map(map(&learned).brightest(brightest)),
+    ])
+    .size(420, 420)
+    .save(&path)?;
+    println!("{path}");
+    Ok(())
+}
+
+fn gaussians_25() -> Result<GaussianMixture, Error> {
+    let centre = |i: i32| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0);
+    let centres: Vec<[f64; 2]> = (0..25).map(|i| [centre(i / 5), centre(i % 5)]).collect();
+    GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25])
+}
