@@ -4,7 +4,7 @@ PRESET ?= quick
 PYTHON3 ?= python3
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
-.PHONY: help setup lab run store test test-rust test-kernel
+.PHONY: help setup lab run store test test-rust test-kernel test-slow test-memory bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -12,6 +12,10 @@ help:
 	@echo "make run [PRESET=quick]  execute the notebooks into target/notebooks (NB=name for one;"
 	@echo "                         PRESET: smoke, quick, full, paper)"
 	@echo "make store NB=name       run in the full preset, and keep the outputs in the notebook"
+	@echo "make test-slow           what takes minutes: the paper's 25 Gaussians in full"
+	@echo "make test-memory         the fused operations under valgrind"
+	@echo "make bench               times the training steps (case, threads, milliseconds)"
+	@echo "make compare             the same beside JAX and, where it is installed, PyTorch"
 	@echo "make setup               only set up"
 
 setup:
@@ -36,3 +40,20 @@ test-rust:
 
 test-kernel: setup
 	.kernel/python -m pytest -q tests/kernel
+
+test-slow:
+	cargo test --release --test slow -- --ignored --nocapture
+
+# valgrind knows no AVX-512.
+test-memory:
+	cargo test --lib --no-run
+	for level in avx2 plain; do \
+		ED_SIMD=$$level valgrind --quiet --error-exitcode=1 --leak-check=no \
+			$$(ls -t target/debug/deps/energy_discrepancy-* | grep -v '\.' | head -n 1) kernel:: || exit 1; \
+	done
+
+bench:
+	@cargo bench --quiet --bench steps -- --seconds 2
+
+compare:
+	$(PYTHON3) tools/compare.py

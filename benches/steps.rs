@@ -38,7 +38,11 @@ impl Options {
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+            let mut value = || {
+                arguments
+                    .next()
+                    .unwrap_or_else(|| panic!("{name} needs a value"))
+            };
             match name.as_str() {
                 "--threads" => options.threads = vec![value().parse().unwrap()],
                 "--cases" => options.cases = value().split(',').map(String::from).collect(),
@@ -109,7 +113,10 @@ fn measure(case: &str, seconds: f64) -> f64 {
             let (net, langevin) = (wide(), Langevin::with_step_size(0.01));
             let (mut rng, mut x, chain) = (rng(1), x, 100);
             let mut walk = || {
-                x = langevin.chain(&net, &x, chain, None, &mut rng).unwrap().last;
+                x = langevin
+                    .chain(&net, &x, chain, None, &mut rng)
+                    .unwrap()
+                    .last;
             };
             time(seconds, &mut walk) / chain as f64
         }

@@ -10,7 +10,10 @@ use energy_discrepancy::prelude::*;
 
 fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
-    let steps = arguments.next().and_then(|steps| steps.parse().ok()).unwrap_or(10_000);
+    let steps = arguments
+        .next()
+        .and_then(|steps| steps.parse().ok())
+        .unwrap_or(10_000);
     let path = arguments.next().unwrap_or("gaussians_25.png".into());
 
     let data = gaussians_25()?;
@@ -25,7 +28,10 @@ fn main() -> Result<(), Error> {
 
     let grid = Quadrature::square(-4.0..4.0, 161)?;
     let found = Comparison::on(run.ema(), &data, &grid)?;
-    println!("KL {:.4}   total variation {:.4}", found.kl, found.total_variation);
+    println!(
+        "KL {:.4}   total variation {:.4}",
+        found.kl, found.total_variation
+    );
 
     let map = |density: &[f64]| DensityMap::square(-4.0..4.0, density);
     let truth: Vec<f64> = density_on(&data as &dyn Energy, &grid)?;

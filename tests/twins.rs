@@ -47,7 +47,14 @@ impl Case {
         let x: Vec<f64> = points.map(f64::from).collect();
         let double = Plain(net.cast(&Cpu::default()).unwrap());
         let name = format!("seed {seed}: {n} points, {widths:?}, {activation:?}");
-        Case { net, double, x, shape: (n, d), rng, name }
+        Case {
+            net,
+            double,
+            x,
+            shape: (n, d),
+            rng,
+            name,
+        }
     }
 
     fn single(&self) -> Points {
@@ -62,7 +69,9 @@ impl Case {
     fn normals(&mut self, rows: usize) -> Vec<f64> {
         use rand_distr::{Distribution, StandardNormal};
         let normal = |rng: &mut Rng| -> f32 { StandardNormal.sample(rng) };
-        (0..rows * self.shape.1).map(|_| f64::from(normal(&mut self.rng))).collect()
+        (0..rows * self.shape.1)
+            .map(|_| f64::from(normal(&mut self.rng)))
+            .collect()
     }
 
     /// Holds a fused loss and its gradient against the plain ones in f64.
@@ -79,7 +88,10 @@ impl Case {
         let largest = self.double.energy(&self.double()).unwrap().as_vec();
         let largest = largest.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
         let allowed = 1e-5 * (truth.abs() + largest);
-        assert!((value - truth).abs() <= allowed, "{what}: {value} instead of {truth}");
+        assert!(
+            (value - truth).abs() <= allowed,
+            "{what}: {value} instead of {truth}"
+        );
         assert_near(&what, &gradient, &slopes, 1e-4 * largest);
     }
 }
@@ -90,7 +102,10 @@ fn assert_near(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     let largest = expected.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(*found) - expected).abs();
-        assert!(error <= tolerance * largest, "{what} [{i}]: {found} instead of {expected}");
+        assert!(
+            error <= tolerance * largest,
+            "{what} [{i}]: {found} instead of {expected}"
+        );
     }
 }
 
@@ -100,7 +115,12 @@ fn energies_and_their_gradients_agree() {
         let (u, slope) = case.net.gradient(&case.single()).unwrap();
         let (exact_u, exact_slope) = case.double.gradient(&case.double()).unwrap();
         assert_near(&case.name, &u.as_vec(), &exact_u.as_vec(), 1e-5);
-        assert_near(&case.name, &case.net.energy(&case.single()).unwrap().as_vec(), &exact_u.as_vec(), 1e-5);
+        assert_near(
+            &case.name,
+            &case.net.energy(&case.single()).unwrap().as_vec(),
+            &exact_u.as_vec(),
+            1e-5,
+        );
         assert_near(&case.name, &slope.as_vec(), &exact_slope.as_vec(), 1e-4);
     }
 }
@@ -117,7 +137,9 @@ fn the_tape_operation_has_the_gradients_of_the_plain_path() {
                 let mut all = gradients.get(&x).as_vec();
                 for (_, parameter) in net.parameters() {
                     let mut values = vec![Default::default(); parameter.len()];
-                    parameter.read_gradient(&mut gradients.clone(), &mut values).unwrap();
+                    parameter
+                        .read_gradient(&mut gradients.clone(), &mut values)
+                        .unwrap();
                     all.extend(values);
                 }
                 all
@@ -141,19 +163,32 @@ fn the_tape_operation_has_the_gradients_of_the_plain_path() {
 fn energy_discrepancy_agrees() {
     for mut case in Case::all() {
         let (n, d) = case.shape;
-        let m = if n == 1 { 1 } else { case.rng.random_range(1..=9) };
+        let m = if n == 1 {
+            1
+        } else {
+            case.rng.random_range(1..=9)
+        };
         let (shared, own) = (case.normals(n), case.normals(n * m));
         macro_rules! noise {
             ($E:ty) => {
                 Noise::<$E> {
-                    shared: Cpu::default().tensor_from_vec(shared.iter().map(|v| *v as $E).collect(), (n, d)),
-                    own: Cpu::default().tensor_from_vec(own.iter().map(|v| *v as $E).collect(), (n, m, d)),
+                    shared: Cpu::default()
+                        .tensor_from_vec(shared.iter().map(|v| *v as $E).collect(), (n, d)),
+                    own: Cpu::default()
+                        .tensor_from_vec(own.iter().map(|v| *v as $E).collect(), (n, m, d)),
                 }
             };
         }
         for w in [0.0, 0.3, 1.0, 50.0] {
-            let loss = EnergyDiscrepancy::with(Gaussian::with_std(0.7)).particles(m).stabilisation(w);
-            case.compare(&loss, noise!(f32), noise!(f64), &format!("ED M = {m}, w = {w}"));
+            let loss = EnergyDiscrepancy::with(Gaussian::with_std(0.7))
+                .particles(m)
+                .stabilisation(w);
+            case.compare(
+                &loss,
+                noise!(f32),
+                noise!(f64),
+                &format!("ED M = {m}, w = {w}"),
+            );
         }
     }
 }
@@ -180,7 +215,10 @@ fn contrastive_divergence_agrees() {
             ($E:ty) => {
                 steps
                     .iter()
-                    .map(|step| Cpu::default().tensor_from_vec(step.iter().map(|v| *v as $E).collect(), (n, d)))
+                    .map(|step| {
+                        Cpu::default()
+                            .tensor_from_vec(step.iter().map(|v| *v as $E).collect(), (n, d))
+                    })
                     .collect::<Vec<Points<$E>>>()
             };
         }
@@ -192,14 +230,19 @@ fn contrastive_divergence_agrees() {
 /// The gradient of every loss in f64 against central differences.
 #[test]
 fn gradients_are_slopes() {
-    for mut case in Case::all().filter(|case| !case.name.contains("LeakyRelu")).take(20) {
+    for mut case in Case::all()
+        .filter(|case| !case.name.contains("LeakyRelu"))
+        .take(20)
+    {
         let x = case.double();
         let discrepancy = EnergyDiscrepancy::with_std(0.7).stabilisation(0.3);
         let noise = discrepancy.draw(&x, &mut rng(1)).unwrap();
         let mut net = case.double.clone();
         let values = net.flat_parameters();
         let step = 1e-5;
-        let indices: Vec<usize> = (0..8).map(|_| case.rng.random_range(0..values.len())).collect();
+        let indices: Vec<usize> = (0..8)
+            .map(|_| case.rng.random_range(0..values.len()))
+            .collect();
         macro_rules! check {
             ($loss:expr, $noise:expr) => {{
                 let (loss, noise) = ($loss, $noise);
@@ -215,7 +258,12 @@ fn gradients_are_slopes() {
                     let slope = (at(step) - at(-step)) / (2.0 * step);
                     let error = (slope - gradient[*i]).abs();
                     // Of second order in the step, plus rounding: 1e-10 and 1e-11.
-                    assert!(error < 1e-6 * scale, "{} [{i}]: {slope} {}", case.name, gradient[*i]);
+                    assert!(
+                        error < 1e-6 * scale,
+                        "{} [{i}]: {slope} {}",
+                        case.name,
+                        gradient[*i]
+                    );
                 }
             }};
         }
@@ -239,9 +287,15 @@ fn huge_energies_neither_overflow_nor_lose_the_gradient() {
             let loss = EnergyDiscrepancy::with_std(1.0).stabilisation(w);
             let noise = loss.draw(&x, &mut rng(1)).unwrap();
             let (value, gradient) = loss.gradient(&net, &x, &noise).unwrap();
-            assert!(value.is_finite() && gradient.iter().all(|g| g.is_finite()), "{a} {w}");
+            assert!(
+                value.is_finite() && gradient.iter().all(|g| g.is_finite()),
+                "{a} {w}"
+            );
             let taped = loss.evaluate(&net, &x, &noise).unwrap();
-            assert!((value - taped).abs() <= 1e-5 * taped.abs() + 1e-6, "{value} {taped}");
+            assert!(
+                (value - taped).abs() <= 1e-5 * taped.abs() + 1e-6,
+                "{value} {taped}"
+            );
         }
     }
 }
@@ -250,7 +304,10 @@ fn huge_energies_neither_overflow_nor_lose_the_gradient() {
 fn the_number_of_threads_changes_no_bit() {
     let data = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0]).unwrap();
     let train = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let net = Mlp::softplus(&[2, 64, 64, 1], 3).unwrap();
             let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0).particles(16))
@@ -258,7 +315,10 @@ fn the_number_of_threads_changes_no_bit() {
                 .ema_decay(0.9)
                 .quiet();
             let _ = run.fit(&data).unwrap();
-            (run.energy().flat_parameters(), run.history().losses().to_vec())
+            (
+                run.energy().flat_parameters(),
+                run.history().losses().to_vec(),
+            )
         })
     };
     let (one, two, five) = (train(1), train(2), train(5));

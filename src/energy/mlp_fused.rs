@@ -45,7 +45,9 @@ impl Energy for FusedMlp {
         let rows = x.shape().0;
         let mut energies = vec![0.0; rows];
         kernel::energies(&self.network()?, &read(x), &mut energies)?;
-        x.device().try_tensor_from_vec(energies, (rows,)).map_err(Error::tensor)
+        x.device()
+            .try_tensor_from_vec(energies, (rows,))
+            .map_err(Error::tensor)
     }
 
     fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
@@ -55,7 +57,10 @@ impl Energy for FusedMlp {
         kernel::input_gradient(&self.network()?, &values, &mut energies, &mut slopes)?;
         let energies = x.device().try_tensor_from_vec(energies, (rows,));
         let slopes = x.device().try_tensor_from_vec(slopes, *x.shape());
-        Ok((energies.map_err(Error::tensor)?, slopes.map_err(Error::tensor)?))
+        Ok((
+            energies.map_err(Error::tensor)?,
+            slopes.map_err(Error::tensor)?,
+        ))
     }
 
     fn fused(&self) -> Option<&FusedMlp> {
@@ -64,7 +69,11 @@ impl Energy for FusedMlp {
 }
 
 /// The whole net as one operation on the tape, with these tensors as the parameters' leaves.
-fn record(net: FusedMlp, leaves: Vec<Layer<f32, Cpu>>, x: TapedPoints) -> Result<TapedValues, Error> {
+fn record(
+    net: FusedMlp,
+    leaves: Vec<Layer<f32, Cpu>>,
+    x: TapedPoints,
+) -> Result<TapedValues, Error> {
     let (x, mut tape) = x.split_tape();
     let energies = net.energy(&x)?;
     let result = energies.ghost();
@@ -91,7 +100,10 @@ fn record(net: FusedMlp, leaves: Vec<Layer<f32, Cpu>>, x: TapedPoints) -> Result
 
 /// Adds the first values of a list, and returns the others.
 fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
-    total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+    total
+        .iter_mut()
+        .zip(values)
+        .for_each(|(total, value)| *total += value);
     values.get(total.len()..).unwrap_or_default()
 }
 

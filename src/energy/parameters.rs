@@ -108,11 +108,9 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
 
     /// All values in one list, parameter after parameter.
     fn flat_parameters(&self) -> Vec<E> {
-        let parameters = self.parameters();
-        parameters
-            .iter()
-            .flat_map(|(_, parameter)| parameter.values())
-            .collect()
+        let lists = self.parameters().into_iter();
+        let lists: Vec<Vec<E>> = lists.map(|(_, parameter)| parameter.values()).collect();
+        lists.concat()
     }
 
     /// Sets all values from one list, as [`Trainable::flat_parameters`] gives them.

@@ -36,7 +36,13 @@ impl Kernel for Activate<'_> {
             Activation::Softplus => self.each(softplus::<W>),
             Activation::Silu => self.each(silu::<W>),
             Activation::LeakyRelu(slope) => {
-                self.each(|z| if z > 0.0 { (z, 1.0) } else { (slope * z, slope) });
+                self.each(|z| {
+                    if z > 0.0 {
+                        (z, 1.0)
+                    } else {
+                        (slope * z, slope)
+                    }
+                });
             }
             Activation::Tanh => self.each(tanh::<W>),
         }
@@ -105,12 +111,20 @@ impl Activation {
                 let first = seed * (1.0 - seed);
                 let second = first * (1.0 - 2.0 * seed);
                 let third = second * (1.0 - 2.0 * seed) - 2.0 * first * first;
-                [seed + z * first, 2.0 * first + z * second, 3.0 * second + z * third]
+                [
+                    seed + z * first,
+                    2.0 * first + z * second,
+                    3.0 * second + z * third,
+                ]
             }
             Self::LeakyRelu(_) => [seed, 0.0, 0.0],
             Self::Tanh => {
                 let first = 1.0 - seed * seed;
-                [first, -2.0 * seed * first, first * (4.0 * seed * seed - 2.0 * first)]
+                [
+                    first,
+                    -2.0 * seed * first,
+                    first * (4.0 * seed * seed - 2.0 * first),
+                ]
             }
         }
     }

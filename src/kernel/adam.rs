@@ -85,7 +85,12 @@ impl Kernel for Step<'_> {
 
     #[inline(always)]
     fn run<W: Width>(self, _: W) {
-        let State { parameters, first, second, average } = self.state;
+        let State {
+            parameters,
+            first,
+            second,
+            average,
+        } = self.state;
         let count = parameters.len();
         let (gradient, first) = (&self.gradient[..count], &mut first[..count]);
         let (second, average) = (&mut second[..count], &mut average[..count]);
@@ -106,26 +111,38 @@ impl Kernel for Step<'_> {
 mod tests {
     use super::*;
 
-    const ADAM: Adam =
-        Adam { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, ema: 0.99 };
+    const ADAM: Adam = Adam {
+        lr: 1e-3,
+        betas: [0.9, 0.999],
+        eps: 1e-8,
+        weight_decay: 0.01,
+        ema: 0.99,
+    };
 
     #[test]
     fn every_level_follows_the_formula() {
         const N: usize = 37;
         for level in Level::available() {
-            let mut state: [Vec<f32>; 4] =
-                [vec![0.5; N], vec![0.0; N], vec![0.0; N], vec![0.5; N]];
+            let mut state: [Vec<f32>; 4] = [vec![0.5; N], vec![0.0; N], vec![0.0; N], vec![0.5; N]];
             let mut exact = [0.5_f64, 0.0, 0.0, 0.5];
             for step in 1..=50_u64 {
                 let g = ((step as f32) * 0.7).sin();
                 let [p, m, v, ema] = &mut state;
-                let slices = State { parameters: p, first: m, second: v, average: ema };
+                let slices = State {
+                    parameters: p,
+                    first: m,
+                    second: v,
+                    average: ema,
+                };
                 ADAM.step_at(level, step, &[g; N], slices).unwrap();
                 let [p, m, v, ema] = &mut exact;
                 let g = f64::from(g) + 0.01 * *p;
                 *m = 0.9 * *m + 0.1 * g;
                 *v = 0.999 * *v + 0.001 * g * g;
-                let (c1, c2) = (1.0 - 0.9_f64.powf(step as f64), 1.0 - 0.999_f64.powf(step as f64));
+                let (c1, c2) = (
+                    1.0 - 0.9_f64.powf(step as f64),
+                    1.0 - 0.999_f64.powf(step as f64),
+                );
                 *p -= 1e-3 / c1 * *m / (v.sqrt() / c2.sqrt() + 1e-8);
                 *ema = 0.99 * *ema + 0.01 * *p;
                 for (state, exact) in state.iter().zip(exact) {
@@ -141,8 +158,12 @@ mod tests {
     #[test]
     fn lengths_that_differ_are_an_error() {
         let [mut p, mut m, mut v, mut ema] = [[0.0; 3], [0.0; 3], [0.0; 3], [0.0; 3]];
-        let state =
-            State { parameters: &mut p, first: &mut m, second: &mut v[..2], average: &mut ema };
+        let state = State {
+            parameters: &mut p,
+            first: &mut m,
+            second: &mut v[..2],
+            average: &mut ema,
+        };
         assert!(ADAM.step(1, &[0.0; 3], state).is_err());
     }
 }

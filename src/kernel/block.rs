@@ -36,7 +36,12 @@ impl Blocks {
         let most = most - most % tile;
         let rows = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
         let stride = odd_lines(rows);
-        Self { rows, stride, tile, len: stride * features + tile * rows }
+        Self {
+            rows,
+            stride,
+            tile,
+            len: stride * features + tile * rows,
+        }
     }
 
     /// How many blocks hold so many rows.
@@ -90,19 +95,32 @@ impl<'a> Block<'a> {
         data: &'a mut [f32],
     ) -> Self {
         let columns = rows.next_multiple_of(blocks.tile);
-        Self { network, columns, rows, stride: blocks.stride, data }
+        Self {
+            network,
+            columns,
+            rows,
+            stride: blocks.stride,
+            data,
+        }
     }
 
     /// Computes U of each row of `x`, and keeps the activations, and their slopes if asked to.
     pub(crate) fn forward(&mut self, x: &[f32], slopes: bool, energies: &mut [f32]) {
-        let Self { network, columns, stride, .. } = *self;
+        let Self {
+            network,
+            columns,
+            stride,
+            ..
+        } = *self;
         let (input, mut rest) = self.data.split_at_mut(network.dimension() * stride);
         load(x, network.dimension(), columns, stride, input);
         let mut input: &[f32] = input;
         for layer in network.hidden() {
             let (values, after) = rest.split_at_mut(layer.outputs * stride);
             let (slope, after) = after.split_at_mut(layer.outputs * stride);
-            network.level.run(affine(layer, input, values, stride, columns));
+            network
+                .level
+                .run(affine(layer, input, values, stride, columns));
             network.level.run(Activate {
                 activation: network.activation,
                 values,
@@ -114,7 +132,9 @@ impl<'a> Block<'a> {
         }
         if let Some(layer) = network.layers.last() {
             let out = &mut energies[..self.rows];
-            network.level.run(affine(layer, input, out, stride, self.rows));
+            network
+                .level
+                .run(affine(layer, input, out, stride, self.rows));
         }
     }
 
@@ -129,7 +149,13 @@ impl<'a> Block<'a> {
         mut gradient: Option<&mut [f32]>,
         input_gradient: Option<&mut [f32]>,
     ) {
-        let Self { network, columns, stride, rows, .. } = *self;
+        let Self {
+            network,
+            columns,
+            stride,
+            rows,
+            ..
+        } = *self;
         let dimension = network.dimension();
         let mut at = (dimension + 2 * network.units()) * stride;
         let (data, panel) = self.data.split_at_mut(at + stride);
@@ -139,11 +165,22 @@ impl<'a> Block<'a> {
         for (l, layer) in network.layers.iter().enumerate().rev() {
             // `at` is where G_l begins.
             let (before, outer) = data.split_at_mut(at);
-            let outer = Matrix { data: outer, stride };
-            let own = if l + 1 < network.layers.len() { layer.outputs } else { 0 };
+            let outer = Matrix {
+                data: outer,
+                stride,
+            };
+            let own = if l + 1 < network.layers.len() {
+                layer.outputs
+            } else {
+                0
+            };
             let before_own = at - own * stride;
             let slope = before_own - layer.inputs * stride;
-            let input = if l > 0 { slope - layer.inputs * stride } else { 0 };
+            let input = if l > 0 {
+                slope - layer.inputs * stride
+            } else {
+                0
+            };
             if let Some(gradient) = gradient.as_deref_mut() {
                 let (weight, bias) = layer.split(gradient);
                 network.level.run(WeightGradient {
@@ -152,7 +189,10 @@ impl<'a> Block<'a> {
                     depth: rows,
                     bias_depth: rows,
                     outer,
-                    inner: Matrix { data: &before[input..], stride },
+                    inner: Matrix {
+                        data: &before[input..],
+                        stride,
+                    },
                     weight,
                     bias,
                     panel,
@@ -165,7 +205,10 @@ impl<'a> Block<'a> {
                 rows: layer.inputs,
                 columns,
                 depth: layer.outputs,
-                left: Matrix { data: layer.weight, stride: layer.inputs },
+                left: Matrix {
+                    data: layer.weight,
+                    stride: layer.inputs,
+                },
                 transposed: true,
                 right: outer,
                 out: &mut before[slope..],
@@ -192,9 +235,15 @@ fn affine<'a>(
         rows: layer.outputs,
         columns,
         depth: layer.inputs,
-        left: Matrix { data: layer.weight, stride: layer.inputs },
+        left: Matrix {
+            data: layer.weight,
+            stride: layer.inputs,
+        },
         transposed: false,
-        right: Matrix { data: input, stride },
+        right: Matrix {
+            data: input,
+            stride,
+        },
         out,
         out_stride: if layer.outputs == 1 { columns } else { stride },
         then: Then::Bias(layer.bias),

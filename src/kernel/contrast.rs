@@ -33,7 +33,12 @@ impl Discrepancy {
         self.evaluate_at(Level::best(), energies, cotangent)
     }
 
-    fn evaluate_at(self, level: Level, energies: &[f32], cotangent: &mut [f32]) -> Result<f64, Error> {
+    fn evaluate_at(
+        self,
+        level: Level,
+        energies: &[f32],
+        cotangent: &mut [f32],
+    ) -> Result<f64, Error> {
         let group = self.particles.saturating_add(1);
         check("the cotangent", cotangent.len(), energies.len())?;
         if self.particles == 0 || !energies.len().is_multiple_of(group) {
@@ -42,7 +47,12 @@ impl Discrepancy {
         }
         Ok(with_scratch(group * LANES, |buffer| {
             let buffer = buffer.as_chunks_mut().0;
-            level.run(Evaluate { discrepancy: self, energies, cotangent, buffer })
+            level.run(Evaluate {
+                discrepancy: self,
+                energies,
+                cotangent,
+                buffer,
+            })
         }))
     }
 }
@@ -60,10 +70,17 @@ impl Kernel for Evaluate<'_> {
 
     #[inline(always)]
     fn run<W: Width>(self, _: W) -> f64 {
-        let Self { discrepancy, energies, cotangent, buffer } = self;
+        let Self {
+            discrepancy,
+            energies,
+            cotangent,
+            buffer,
+        } = self;
         let group = 1 + discrepancy.particles;
         let mut loss = 0.0;
-        let blocks = energies.chunks(group * LANES).zip(cotangent.chunks_mut(group * LANES));
+        let blocks = energies
+            .chunks(group * LANES)
+            .zip(cotangent.chunks_mut(group * LANES));
         for (energies, cotangent) in blocks {
             for (lane, energies) in energies.chunks_exact(group).enumerate() {
                 for (to, energy) in buffer.iter_mut().zip(energies) {
@@ -85,7 +102,11 @@ impl Kernel for Evaluate<'_> {
 /// The losses of [`LANES`] groups; their energies are replaced by ∂L/∂U.
 #[inline(always)]
 fn lanes<W: Width>(discrepancy: Discrepancy, buffer: &mut [[f32; LANES]]) -> [f32; LANES] {
-    let Discrepancy { stabilisation: w, scale, .. } = discrepancy;
+    let Discrepancy {
+        stabilisation: w,
+        scale,
+        ..
+    } = discrepancy;
     let log_w = if w > 0.0 { w.ln() } else { f32::MIN };
     let mut largest = [log_w; LANES];
     let Some((first, others)) = buffer.split_first_mut() else {
@@ -95,7 +116,11 @@ fn lanes<W: Width>(discrepancy: Discrepancy, buffer: &mut [[f32; LANES]]) -> [f3
         for lane in 0..LANES {
             let difference = finite(first[lane] - other[lane]);
             other[lane] = difference;
-            largest[lane] = if difference > largest[lane] { difference } else { largest[lane] };
+            largest[lane] = if difference > largest[lane] {
+                difference
+            } else {
+                largest[lane]
+            };
         }
     }
     let mut sum = [0.0; LANES];
@@ -140,7 +165,11 @@ mod tests {
     fn evaluate(level: Level, w: f32, m: usize, u: &[f32]) -> (f64, Vec<f32>) {
         let mut cotangent = vec![f32::NAN; u.len()];
         let scale = (m + 1) as f32 / u.len() as f32;
-        let discrepancy = Discrepancy { particles: m, stabilisation: w, scale };
+        let discrepancy = Discrepancy {
+            particles: m,
+            stabilisation: w,
+            scale,
+        };
         let loss = discrepancy.evaluate_at(level, u, &mut cotangent).unwrap();
         (loss, cotangent)
     }
@@ -166,7 +195,11 @@ mod tests {
                         exact += max + sum.ln();
                         for (j, cotangent) in cotangent[1..].iter().enumerate() {
                             let exact = -exp[j] / sum / groups as f64;
-                            assert!((f64::from(*cotangent) - exact).abs() < 1e-6, "{}", level.name());
+                            assert!(
+                                (f64::from(*cotangent) - exact).abs() < 1e-6,
+                                "{}",
+                                level.name()
+                            );
                         }
                         let total: f32 = cotangent.iter().sum();
                         assert!(total.abs() < 1e-6);
@@ -186,7 +219,10 @@ mod tests {
             let (loss, cotangent) = evaluate(level, 1.0, 2, &[1.0, inf, inf]);
             assert_eq!((loss, cotangent), (0.0, vec![0.0; 3]));
             let (loss, cotangent) = evaluate(level, 0.0, 2, &[1.0, 2.0, inf]);
-            assert!((loss + 1.0).abs() < 1e-6 && cotangent == [1.0, -1.0, 0.0], "{cotangent:?}");
+            assert!(
+                (loss + 1.0).abs() < 1e-6 && cotangent == [1.0, -1.0, 0.0],
+                "{cotangent:?}"
+            );
             for u in [[1.0, inf], [inf, 1.0], [-inf, 1.0], [1.0, -inf]] {
                 for w in [0.0, 1.0] {
                     let (loss, cotangent) = evaluate(level, w, 1, &u);
@@ -200,7 +236,11 @@ mod tests {
 
     #[test]
     fn shapes_that_do_not_fit_are_errors() {
-        let discrepancy = |particles| Discrepancy { particles, stabilisation: 1.0, scale: 1.0 };
+        let discrepancy = |particles| Discrepancy {
+            particles,
+            stabilisation: 1.0,
+            scale: 1.0,
+        };
         assert!(discrepancy(2).evaluate(&[0.0; 4], &mut [0.0; 4]).is_err());
         assert!(discrepancy(2).evaluate(&[0.0; 3], &mut [0.0; 4]).is_err());
         assert!(discrepancy(0).evaluate(&[0.0; 3], &mut [0.0; 3]).is_err());

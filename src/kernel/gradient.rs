@@ -42,7 +42,10 @@ pub(crate) fn input_gradient(
     check("the gradient", gradient.len(), x.len())?;
     let job = job(network, rows);
     let width = job * network.dimension();
-    let jobs = x.chunks(width).zip(energies.chunks_mut(job)).zip(gradient.chunks_mut(width));
+    let jobs = x
+        .chunks(width)
+        .zip(energies.chunks_mut(job))
+        .zip(gradient.chunks_mut(width));
     each(jobs, |((x, energies), gradient)| {
         let blocks = Blocks::new(network, energies.len());
         let width = blocks.rows * network.dimension();
@@ -108,7 +111,9 @@ fn split_rows<'a>(
     let d = network.dimension();
     let part = |lane| {
         let share = share(cotangent.len(), lanes, lane);
-        let own = input_gradient.as_mut().and_then(|rest| rest.split_off_mut(..share.len() * d));
+        let own = input_gradient
+            .as_mut()
+            .and_then(|rest| rest.split_off_mut(..share.len() * d));
         (&x[share.start * d..share.end * d], &cotangent[share], own)
     };
     (0..lanes).map(part).collect()
@@ -124,7 +129,9 @@ fn backward_lane(
         let (data, energies) = data.split_at_mut(blocks.len);
         let x = x.chunks(blocks.rows * network.dimension());
         for (x, cotangent) in x.zip(cotangent.chunks(blocks.rows)) {
-            let own = input_gradient.as_mut().and_then(|rest| rest.split_off_mut(..x.len()));
+            let own = input_gradient
+                .as_mut()
+                .and_then(|rest| rest.split_off_mut(..x.len()));
             let mut block = Block::new(network, blocks, cotangent.len(), data);
             block.forward(x, true, energies);
             block.backward(cotangent, gradient.as_deref_mut(), own);

@@ -49,8 +49,15 @@ pub(crate) fn contrast_gradient(
     let jobs = (0..lanes).map(|lane| share(groups, lanes, lane)).collect();
     Ok(sum(jobs, gradient, |groups, gradient| {
         let most = (CHUNK / group).max(1);
-        let size = groups.len().div_ceil(groups.len().div_ceil(most).max(1)).max(1);
-        let chunk = Chunk { network, group, blocks: Blocks::new(network, size * group) };
+        let size = groups
+            .len()
+            .div_ceil(groups.len().div_ceil(most).max(1))
+            .max(1);
+        let chunk = Chunk {
+            network,
+            group,
+            blocks: Blocks::new(network, size * group),
+        };
         with_scratch(chunk.len(size * group), |data| {
             let mut loss = 0.0;
             for first in groups.clone().step_by(size) {
@@ -88,7 +95,9 @@ impl Chunk<'_> {
         gradient: &mut [f32],
         data: &mut [f32],
     ) -> f64 {
-        let Self { network, blocks, .. } = *self;
+        let Self {
+            network, blocks, ..
+        } = *self;
         let rows = x.len() / network.dimension();
         let (data, ends) = data.split_at_mut(blocks.count(rows) * blocks.len);
         let (energies, cotangent) = ends[..2 * rows].split_at_mut(rows);
@@ -98,7 +107,9 @@ impl Chunk<'_> {
             Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
         }
         let loss = contrast(first, energies, cotangent);
-        let parts = cotangent.chunks(blocks.rows).zip(data.chunks_exact_mut(blocks.len));
+        let parts = cotangent
+            .chunks(blocks.rows)
+            .zip(data.chunks_exact_mut(blocks.len));
         // The last block is the one that is still in the nearest cache.
         for (cotangent, data) in parts.rev() {
             let mut block = Block::new(network, blocks, cotangent.len(), data);
@@ -122,9 +133,12 @@ fn large(
         energies(network, x, values)?;
         let mut losses = vec![0.0; rows / group];
         let groups = values.chunks(group).zip(cotangent.chunks_mut(group));
-        each(groups.zip(&mut losses).enumerate(), |(i, ((values, cotangent), loss))| {
-            *loss = contrast(i, values, cotangent);
-        });
+        each(
+            groups.zip(&mut losses).enumerate(),
+            |(i, ((values, cotangent), loss))| {
+                *loss = contrast(i, values, cotangent);
+            },
+        );
         backward(network, x, cotangent, Some(gradient), None)?;
         Ok(losses.into_iter().sum())
     })

@@ -39,7 +39,16 @@ impl JetBlocks {
         let stride = odd_lines(channels * columns);
         let jets = (d + 2 * network.units() + 1) * stride + network.units() * columns;
         let len = jets + 3 * columns + tile * channels * columns;
-        Self { rows: columns, channels: Channels { directions: d, columns, stride }, tile, len }
+        Self {
+            rows: columns,
+            channels: Channels {
+                directions: d,
+                columns,
+                stride,
+            },
+            tile,
+            len,
+        }
     }
 }
 
@@ -64,7 +73,9 @@ impl<'a> Top<'a> {
     /// The derivatives along each coordinate, of all rows.
     pub(crate) fn derivatives(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         let rows = self.energies.len();
-        self.derivatives.chunks_exact(self.columns).map(move |part| &part[..rows])
+        self.derivatives
+            .chunks_exact(self.columns)
+            .map(move |part| &part[..rows])
     }
 }
 
@@ -77,8 +88,17 @@ impl<'a> JetBlock<'a> {
         data: &'a mut [f32],
     ) -> Self {
         let columns = rows.next_multiple_of(blocks.tile);
-        let channels = Channels { columns, ..blocks.channels };
-        Self { network, rows, channels, tile: blocks.tile, data }
+        let channels = Channels {
+            columns,
+            ..blocks.channels
+        };
+        Self {
+            network,
+            rows,
+            channels,
+            tile: blocks.tile,
+            data,
+        }
     }
 
     /// Numbers before the top.
@@ -91,8 +111,17 @@ impl<'a> JetBlock<'a> {
     /// Computes U, ∇U and ΔU of each row of `x`.
     pub(crate) fn forward(&mut self, x: &[f32]) -> Top<'_> {
         let jets = self.jets();
-        let Self { network, channels, rows, .. } = *self;
-        let Channels { directions, columns, stride } = channels;
+        let Self {
+            network,
+            channels,
+            rows,
+            ..
+        } = *self;
+        let Channels {
+            directions,
+            columns,
+            stride,
+        } = channels;
         let (data, top) = self.data.split_at_mut(jets);
         let (top, room) = top.split_at_mut(stride);
         let (input, mut rest) = data.split_at_mut(directions * stride);
@@ -110,9 +139,15 @@ impl<'a> JetBlock<'a> {
                 rows: layer.outputs,
                 columns: channels.all(),
                 depth: layer.inputs,
-                left: Matrix { data: layer.weight, stride: layer.inputs },
+                left: Matrix {
+                    data: layer.weight,
+                    stride: layer.inputs,
+                },
                 transposed: false,
-                right: Matrix { data: input, stride },
+                right: Matrix {
+                    data: input,
+                    stride,
+                },
                 out: before,
                 out_stride: stride,
                 then: Then::Store,
@@ -133,9 +168,15 @@ impl<'a> JetBlock<'a> {
                 rows: 1,
                 columns: channels.all(),
                 depth: layer.inputs,
-                left: Matrix { data: layer.weight, stride: layer.inputs },
+                left: Matrix {
+                    data: layer.weight,
+                    stride: layer.inputs,
+                },
                 transposed: false,
-                right: Matrix { data: input, stride },
+                right: Matrix {
+                    data: input,
+                    stride,
+                },
                 out: top,
                 out_stride: stride,
                 then: Then::Store,
@@ -146,24 +187,44 @@ impl<'a> JetBlock<'a> {
         }
         let (energies, rest) = top.split_at(columns);
         let (derivatives, rest) = rest.split_at(directions * columns);
-        Top { energies: &energies[..rows], laplacian: &rest[..rows], derivatives, columns }
+        Top {
+            energies: &energies[..rows],
+            laplacian: &rest[..rows],
+            derivatives,
+            columns,
+        }
     }
 
     /// Adds ∂L/∂θ to `gradient` for L = c Σ_r (½ |∇U|² - ΔU). Needs a forward pass, which it uses
     /// up: the loss's derivatives take the place of the jets.
     pub(crate) fn backward(&mut self, c: f32, gradient: &mut [f32]) {
         let mut at = self.jets();
-        let Self { network, channels, rows, .. } = *self;
-        let Channels { columns, stride, .. } = channels;
+        let Self {
+            network,
+            channels,
+            rows,
+            ..
+        } = *self;
+        let Channels {
+            columns, stride, ..
+        } = channels;
         let (data, room) = self.data.split_at_mut(at + stride);
         let (room, panel) = room.split_at_mut(3 * columns);
         top_cotangent(c, rows, channels, &mut data[at..]);
         for (l, layer) in network.layers.iter().enumerate().rev() {
             // `at` is where the loss's derivatives with respect to this layer's output begin.
             let (before, outer) = data.split_at_mut(at);
-            let outer = Matrix { data: outer, stride };
-            let start = if l > 0 { at - layer.inputs * (2 * stride + columns) } else { 0 };
-            let (jets, inner) = before[start..].split_at_mut(if l > 0 { layer.inputs * stride } else { 0 });
+            let outer = Matrix {
+                data: outer,
+                stride,
+            };
+            let start = if l > 0 {
+                at - layer.inputs * (2 * stride + columns)
+            } else {
+                0
+            };
+            let (jets, inner) =
+                before[start..].split_at_mut(if l > 0 { layer.inputs * stride } else { 0 });
             let (weight, bias) = layer.split(gradient);
             network.level.run(WeightGradient {
                 outputs: layer.outputs,
@@ -171,7 +232,10 @@ impl<'a> JetBlock<'a> {
                 depth: channels.all(),
                 bias_depth: columns,
                 outer,
-                inner: Matrix { data: inner, stride },
+                inner: Matrix {
+                    data: inner,
+                    stride,
+                },
                 weight,
                 bias,
                 panel: &mut *panel,
@@ -184,7 +248,10 @@ impl<'a> JetBlock<'a> {
                 rows: layer.inputs,
                 columns: channels.all(),
                 depth: layer.outputs,
-                left: Matrix { data: layer.weight, stride: layer.inputs },
+                left: Matrix {
+                    data: layer.weight,
+                    stride: layer.inputs,
+                },
                 transposed: true,
                 right: outer,
                 out: &mut *inner,

@@ -58,8 +58,14 @@ pub(crate) fn sum<J: Send>(
     with_scratch(count * (lanes - 1), |parts| {
         let mut losses = vec![0.0; lanes];
         let targets = rayon::iter::once(&mut *gradient);
-        let targets = targets.chain(parts.par_chunks_exact_mut(count)).zip(&mut losses);
-        let jobs = jobs.into_par_iter().zip(targets).enumerate().with_max_len(1);
+        let targets = targets
+            .chain(parts.par_chunks_exact_mut(count))
+            .zip(&mut losses);
+        let jobs = jobs
+            .into_par_iter()
+            .zip(targets)
+            .enumerate()
+            .with_max_len(1);
         jobs.for_each(|(lane, (job, (target, loss)))| {
             if lane > 0 {
                 target.fill(0.0);
@@ -67,11 +73,14 @@ pub(crate) fn sum<J: Send>(
             *loss = work(job, target);
         });
         let parts = &*parts;
-        gradient.par_chunks_mut(PIECE).enumerate().for_each(|(piece, gradient)| {
-            for part in parts.chunks_exact(count) {
-                add(gradient, &part[piece * PIECE..][..gradient.len()]);
-            }
-        });
+        gradient
+            .par_chunks_mut(PIECE)
+            .enumerate()
+            .for_each(|(piece, gradient)| {
+                for part in parts.chunks_exact(count) {
+                    add(gradient, &part[piece * PIECE..][..gradient.len()]);
+                }
+            });
         losses.into_iter().sum()
     })
 }

@@ -18,7 +18,11 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 fn polynomial<W: Width, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = 0.0;
     for i in (0..N).rev() {
-        sum = if i == N - 1 { coefficients[i] } else { W::multiply_add(sum, x, coefficients[i]) };
+        sum = if i == N - 1 {
+            coefficients[i]
+        } else {
+            W::multiply_add(sum, x, coefficients[i])
+        };
     }
     sum
 }
@@ -35,7 +39,13 @@ pub(crate) fn exp_negative<W: Width>(x: f32) -> f32 {
     let r = W::multiply_add(n, -LN_2_LOW, r);
     let tail = polynomial::<W, 5>(
         r,
-        [0.5, 1.666_657_6e-1, 4.166_655_6e-2, 8.363_179e-3, 1.392_618_4e-3],
+        [
+            0.5,
+            1.666_657_6e-1,
+            4.166_655_6e-2,
+            8.363_179e-3,
+            1.392_618_4e-3,
+        ],
     );
     let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     let value = (W::multiply_add(tail * r, r, r) + 1.0) * power;
@@ -122,7 +132,11 @@ pub(crate) fn softplus<W: Width>(z: f32) -> (f32, f32) {
 pub(crate) fn sigmoid<W: Width>(z: f32) -> (f32, f32) {
     let (larger, e) = logistic::<W>(z);
     let smaller = e * larger;
-    if z >= 0.0 { (larger, smaller) } else { (smaller, larger) }
+    if z >= 0.0 {
+        (larger, smaller)
+    } else {
+        (smaller, larger)
+    }
 }
 
 /// (tanh z, its derivative 1 - tanh² z).
@@ -143,7 +157,11 @@ pub(crate) fn tanh<W: Width>(z: f32) -> (f32, f32) {
     );
     // Near 0 the quotient would lose digits.
     let near = W::multiply_add(tail * square, z, z);
-    let value = if square < 0.39 { near } else { size.copysign(z) };
+    let value = if square < 0.39 {
+        near
+    } else {
+        size.copysign(z)
+    };
     (value, 4.0 * e * larger * larger)
 }
 
@@ -198,7 +216,11 @@ mod tests {
             for (f, exact) in exact.iter().enumerate() {
                 let error = |(x, out): (&f32, &[f32; 8])| {
                     let exact = exact(f64::from(*x));
-                    let scale = if f == 2 { exact.abs().max(1.0) } else { exact.abs().max(1e-36) };
+                    let scale = if f == 2 {
+                        exact.abs().max(1.0)
+                    } else {
+                        exact.abs().max(1e-36)
+                    };
                     (f64::from(out[f]) - exact).abs() / scale
                 };
                 let worst = x.iter().zip(&out).map(error).fold(0.0, f64::max);
@@ -219,7 +241,11 @@ mod tests {
             assert_eq!(out[3][4..8], [0.0, 0.0, -1.0, 0.0]);
             assert_eq!(out[4][4..8], [f32::MAX, 1.0, 1.0, 0.0]);
             assert_eq!(out[5][4..8], [0.0, 0.0, -1.0, 0.0]);
-            assert!(out[6][4..8].iter().all(|value| value.is_nan()), "{:?}", out[6]);
+            assert!(
+                out[6][4..8].iter().all(|value| value.is_nan()),
+                "{:?}",
+                out[6]
+            );
         }
     }
 }

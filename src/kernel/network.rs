@@ -67,10 +67,20 @@ impl<'a> Network<'a> {
                 let found = (weight.len(), bias.len());
                 return Err(Error::shape("a weight and its bias", found, expected));
             }
-            layers.push(Layer { inputs, outputs, weight, bias, offset });
+            layers.push(Layer {
+                inputs,
+                outputs,
+                weight,
+                bias,
+                offset,
+            });
             offset += weight.len() + bias.len();
         }
-        Ok(Self { layers, activation, level: Level::best() })
+        Ok(Self {
+            layers,
+            activation,
+            level: Level::best(),
+        })
     }
 
     /// A network whose parameters lie in one slice, in the order W_1, b_1, W_2, b_2, ...
@@ -86,7 +96,8 @@ impl<'a> Network<'a> {
         for widths in widths.windows(2) {
             let weight = widths[0].checked_mul(widths[1]);
             let parts = weight.and_then(|weight| rest.split_at_checked(weight));
-            let parts = parts.and_then(|(weight, rest)| Some((weight, rest.split_at_checked(widths[1])?)));
+            let parts =
+                parts.and_then(|(weight, rest)| Some((weight, rest.split_at_checked(widths[1])?)));
             let Some((weight, (bias, after))) = parts else {
                 let expected = format!("as many as the widths {widths:?} ask for");
                 return Err(Error::shape("the parameters", parameters.len(), expected));
@@ -115,7 +126,9 @@ impl<'a> Network<'a> {
 
     /// How many parameters there are, and so the length of a gradient.
     pub(crate) fn parameters(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.offset + layer.weight.len() + layer.bias.len())
+        self.layers.last().map_or(0, |layer| {
+            layer.offset + layer.weight.len() + layer.bias.len()
+        })
     }
 
     /// All layers but the last, which has no activation.
@@ -156,13 +169,27 @@ mod tests {
     #[test]
     fn shapes_that_do_not_fit_are_errors() {
         let p = [0.0; 9];
-        let network = |widths: &[usize], p| Network::from_flat(widths, Activation::Tanh, p).map(|_| ());
+        let network =
+            |widths: &[usize], p| Network::from_flat(widths, Activation::Tanh, p).map(|_| ());
         assert!(network(&[1, 2, 1], &p[..7]).is_ok());
-        for widths in [&[1, 2, 1][..], &[1, 0, 1], &[1], &[], &[2, 3], &[0, 1], &[usize::MAX, 2, 1]] {
+        for widths in [
+            &[1, 2, 1][..],
+            &[1, 0, 1],
+            &[1],
+            &[],
+            &[2, 3],
+            &[0, 1],
+            &[usize::MAX, 2, 1],
+        ] {
             assert!(network(widths, &p).is_err(), "{widths:?}");
         }
         assert!(network(&[1, 2, 1], &p[..3]).is_err());
-        let network = Network::new(&[1, 2, 1], Activation::Tanh, &[&p[..2], &p[..2]], &[&p[..2]]);
+        let network = Network::new(
+            &[1, 2, 1],
+            Activation::Tanh,
+            &[&p[..2], &p[..2]],
+            &[&p[..2]],
+        );
         assert!(network.is_err());
         let network = Network::new(&[2, 1], Activation::Tanh, &[&p[..3]], &[&p[..1]]);
         assert!(network.is_err());

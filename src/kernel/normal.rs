@@ -32,7 +32,12 @@ fn fill_at(level: Level, rng: &mut ChaCha12Rng, out: &mut [f32]) {
         rng.fill_bytes(bytes.as_flattened_mut());
         let (radii, angles) = bytes.split_at(pairs);
         let (cosines, sines) = out.split_at_mut(pairs);
-        level.run(BoxMuller { radii, angles, cosines, sines });
+        level.run(BoxMuller {
+            radii,
+            angles,
+            cosines,
+            sines,
+        });
     }
 }
 
@@ -105,7 +110,13 @@ mod tests {
     fn distribution(x: f64) -> f64 {
         let n = 400;
         let density = |i: usize| (-0.5 * (x * i as f64 / n as f64).powi(2)).exp();
-        let weight = |i: usize| if i == 0 || i == n { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };
+        let weight = |i: usize| {
+            if i == 0 || i == n {
+                1.0
+            } else {
+                2.0 + 2.0 * (i % 2) as f64
+            }
+        };
         let sum: f64 = (0..=n).map(|i| weight(i) * density(i)).sum();
         0.5 + x / n as f64 / 3.0 * sum / (2.0 * std::f64::consts::PI).sqrt()
     }
@@ -123,7 +134,9 @@ mod tests {
         // A pair's numbers are independent, and so are neighbours.
         for lag in [1, PAIRS] {
             assert!(mean(&|i| x[i] * x[(i + lag) % n]).abs() < error);
-            assert!(mean(&|i| (x[i] * x[(i + lag) % n]).powi(2) - 1.0).abs() < 8_f64.sqrt() * error);
+            assert!(
+                mean(&|i| (x[i] * x[(i + lag) % n]).powi(2) - 1.0).abs() < 8_f64.sqrt() * error
+            );
         }
         x.sort_by(f64::total_cmp);
         // 4.2 million numbers reach beyond 4.7, and 2.7 are expected beyond 5.

@@ -28,14 +28,20 @@ pub(crate) fn perturb(
         return check("the particles' noise", own.len(), 0);
     }
     let width = own.len() / x.len() * dimension;
-    check("the particles' noise", own.len(), width * (x.len() / dimension))?;
+    check(
+        "the particles' noise",
+        own.len(),
+        width * (x.len() / dimension),
+    )?;
     if dimension == 1 {
         points::<1>(x, std, shared, own, out);
     } else if dimension == 2 {
         points::<2>(x, std, shared, own, out);
     } else {
         let groups = out.chunks_exact_mut(dimension + width);
-        let points = x.chunks_exact(dimension).zip(shared.chunks_exact(dimension));
+        let points = x
+            .chunks_exact(dimension)
+            .zip(shared.chunks_exact(dimension));
         for (i, (group, (x, shared))) in groups.zip(points).enumerate() {
             let (first, particles) = group.split_at_mut(dimension);
             first.copy_from_slice(x);
@@ -52,7 +58,11 @@ pub(crate) fn perturb(
 
 /// The same for a dimension that the compiler knows.
 fn points<const D: usize>(x: &[f32], std: f32, shared: &[f32], own: &[f32], out: &mut [f32]) {
-    let (x, shared, own) = (x.as_chunks::<D>().0, shared.as_chunks::<D>().0, own.as_chunks::<D>().0);
+    let (x, shared, own) = (
+        x.as_chunks::<D>().0,
+        shared.as_chunks::<D>().0,
+        own.as_chunks::<D>().0,
+    );
     let particles = own.len() / x.len().max(1);
     let groups = out.as_chunks_mut::<D>().0.chunks_exact_mut(1 + particles);
     for (i, (group, (x, shared))) in groups.zip(x.iter().zip(shared)).enumerate() {

@@ -133,7 +133,11 @@ impl Product<'_> {
             };
             for (out, sum) in out.chunks_mut(lanes).zip(sums) {
                 let full = out.len() == lanes;
-                let old = if full { W::as_simd_f32s(out).0[0] } else { width.partial_load_f32s(out) };
+                let old = if full {
+                    W::as_simd_f32s(out).0[0]
+                } else {
+                    width.partial_load_f32s(out)
+                };
                 let new = match self.then {
                     Then::Bias(_) => width.add_f32s(sum, width.splat_f32s(bias)),
                     Then::Store => sum,
@@ -152,9 +156,19 @@ impl Product<'_> {
     /// A product of small depth: a tile would spend its time on loading and storing itself.
     #[inline(always)]
     fn shallow<W: Width, const K: usize>(self) {
-        let Self { columns, left, right, .. } = self;
+        let Self {
+            columns,
+            left,
+            right,
+            ..
+        } = self;
         let right: [&[f32]; K] = from_fn(|k| &right.data[k * right.stride..][..columns]);
-        for (row, out) in self.out.chunks_mut(self.out_stride).take(self.rows).enumerate() {
+        for (row, out) in self
+            .out
+            .chunks_mut(self.out_stride)
+            .take(self.rows)
+            .enumerate()
+        {
             let out = &mut out[..columns];
             let left: [f32; K] = from_fn(|k| {
                 let (i, j) = if self.transposed { (k, row) } else { (row, k) };
@@ -189,8 +203,7 @@ impl Product<'_> {
     #[inline(always)]
     fn sums<W: Width, const M: usize>(&self, width: W, at: At) -> [[W::f32s; VECTORS]; M] {
         let Matrix { data, stride } = self.left;
-        let rows: [&[f32]; M] =
-            from_fn(|m| &data[(at.row + m) * stride..][..self.depth]);
+        let rows: [&[f32]; M] = from_fn(|m| &data[(at.row + m) * stride..][..self.depth]);
         let mut sums = [[width.splat_f32s(0.0); VECTORS]; M];
         let columns = at.column..at.column + columns::<W>();
         let right = self.right.data.chunks_exact(self.right.stride);
@@ -207,7 +220,11 @@ impl Product<'_> {
     }
 
     #[inline(always)]
-    fn sums_transposed<W: Width, const M: usize>(&self, width: W, at: At) -> [[W::f32s; VECTORS]; M] {
+    fn sums_transposed<W: Width, const M: usize>(
+        &self,
+        width: W,
+        at: At,
+    ) -> [[W::f32s; VECTORS]; M] {
         let mut sums = [[width.splat_f32s(0.0); VECTORS]; M];
         let columns = at.column..at.column + columns::<W>();
         let rows = at.row..at.row + M;

@@ -24,7 +24,11 @@ impl Reference {
             let count = (widths[0] + 1) * widths[1];
             parameters.extend((0..count).map(|_| f64::from(rng.random_range(-bound..bound))));
         }
-        Self { widths: widths.to_vec(), activation, parameters }
+        Self {
+            widths: widths.to_vec(),
+            activation,
+            parameters,
+        }
     }
 
     pub(crate) fn rounded(&self) -> Vec<f32> {
@@ -32,7 +36,9 @@ impl Reference {
     }
 
     pub(crate) fn network<'a>(&self, parameters: &'a [f32], level: Level) -> Network<'a> {
-        Network::from_flat(&self.widths, self.activation, parameters).unwrap().at(level)
+        Network::from_flat(&self.widths, self.activation, parameters)
+            .unwrap()
+            .at(level)
     }
 
     /// U(x).
@@ -56,7 +62,9 @@ impl Reference {
 
     /// ∇U(x), by differences.
     pub(crate) fn gradient(&self, x: &[f64]) -> Vec<f64> {
-        (0..x.len()).map(|d| difference(x, d, 1e-5, |x| self.energy(x))).collect()
+        (0..x.len())
+            .map(|d| difference(x, d, 1e-5, |x| self.energy(x)))
+            .collect()
     }
 
     /// ΔU(x), by differences.
@@ -77,11 +85,21 @@ impl Reference {
     }
 
     /// The derivatives of a loss of the network with respect to some parameters, by differences.
-    pub(crate) fn sensitivity(&self, at: &[usize], h: f64, loss: impl Fn(&Self) -> f64) -> Vec<f64> {
+    pub(crate) fn sensitivity(
+        &self,
+        at: &[usize],
+        h: f64,
+        loss: impl Fn(&Self) -> f64,
+    ) -> Vec<f64> {
         let loss = |parameters: &[f64]| {
-            loss(&Self { parameters: parameters.to_vec(), ..self.clone() })
+            loss(&Self {
+                parameters: parameters.to_vec(),
+                ..self.clone()
+            })
         };
-        at.iter().map(|i| difference(&self.parameters, *i, h, loss)).collect()
+        at.iter()
+            .map(|i| difference(&self.parameters, *i, h, loss))
+            .collect()
     }
 }
 
@@ -128,12 +146,17 @@ pub(crate) const WIDTHS: [&[usize]; 8] = [
 /// `rows x D` points.
 pub(crate) fn points(rows: usize, dimension: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
-    (0..rows * dimension).map(|_| rng.random_range(-2.0..2.0)).collect()
+    (0..rows * dimension)
+        .map(|_| rng.random_range(-2.0..2.0))
+        .collect()
 }
 
 /// One row in f64.
 pub(crate) fn row(x: &[f32], dimension: usize, r: usize) -> Vec<f64> {
-    x[r * dimension..][..dimension].iter().map(|x| f64::from(*x)).collect()
+    x[r * dimension..][..dimension]
+        .iter()
+        .map(|x| f64::from(*x))
+        .collect()
 }
 
 /// Some parameters, the same for every call: the first, the last and others.
@@ -147,5 +170,8 @@ pub(crate) fn some(count: usize) -> Vec<usize> {
 /// `scale`.
 pub(crate) fn assert_close(value: f32, exact: f64, scale: f64, tolerance: f64, what: &str) {
     let error = (f64::from(value) - exact).abs();
-    assert!(error <= tolerance * exact.abs().max(scale), "{what}: {value} is not {exact}");
+    assert!(
+        error <= tolerance * exact.abs().max(scale),
+        "{what}: {value} is not {exact}"
+    );
 }

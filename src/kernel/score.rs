@@ -26,7 +26,9 @@ pub(crate) fn score_matching(
     let scale = 1.0 / rows.max(1) as f64;
     let lanes = lanes(network, rows.saturating_mul(d + 2));
     let jobs = (0..lanes).map(|lane| share(rows, lanes, lane));
-    let jobs = jobs.map(|share| &x[share.start * d..share.end * d]).collect();
+    let jobs = jobs
+        .map(|share| &x[share.start * d..share.end * d])
+        .collect();
     let total = sum(jobs, gradient, |x: &[f32], gradient| {
         let blocks = JetBlocks::new(network, x.len() / d);
         with_scratch(blocks.len, |data| {
@@ -62,9 +64,14 @@ pub(crate) fn derivatives(
     check("the Laplacians", laplacians.len(), rows)?;
     let d = network.dimension();
     let blocks = JetBlocks::new(network, rows.min(64));
-    let outputs = energies.chunks_mut(blocks.rows).zip(laplacians.chunks_mut(blocks.rows));
+    let outputs = energies
+        .chunks_mut(blocks.rows)
+        .zip(laplacians.chunks_mut(blocks.rows));
     let width = blocks.rows * d;
-    let jobs = x.chunks(width).zip(gradients.chunks_mut(width)).zip(outputs);
+    let jobs = x
+        .chunks(width)
+        .zip(gradients.chunks_mut(width))
+        .zip(outputs);
     each(jobs, |((x, gradients), (energies, laplacians))| {
         with_scratch(blocks.len, |data| {
             let mut block = JetBlock::new(network, blocks, energies.len(), data);

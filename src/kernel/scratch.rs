@@ -18,7 +18,10 @@ pub(crate) fn with_scratch<R>(count: usize, work: impl FnOnce(&mut [f32]) -> R) 
         // Not resized: the old content need not be copied.
         buffer = vec![0.0; count + LINE];
     }
-    let start = buffer.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    let start = buffer
+        .as_ptr()
+        .align_offset(LINE * size_of::<f32>())
+        .min(LINE);
     let result = work(&mut buffer[start..start + count]);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result

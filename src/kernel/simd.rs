@@ -40,7 +40,10 @@ impl Level {
     /// All levels that this machine has, the widest first.
     pub(crate) fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
-        let wide = [V4::try_new().map(Self::Avx512), V3::try_new().map(Self::Avx2)];
+        let wide = [
+            V4::try_new().map(Self::Avx512),
+            V3::try_new().map(Self::Avx2),
+        ];
         #[cfg(not(target_arch = "x86_64"))]
         let wide = [None];
         wide.into_iter().flatten().chain([Self::PLAIN]).collect()
@@ -87,7 +90,11 @@ pub(crate) trait Width: Simd {
     /// a b + c.
     #[inline(always)]
     fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-        if Self::FUSED { a.mul_add(b, c) } else { a * b + c }
+        if Self::FUSED {
+            a.mul_add(b, c)
+        } else {
+            a * b + c
+        }
     }
 
     /// a b + c in each lane.

@@ -51,7 +51,9 @@ fn gradients_of_a_weighted_sum() {
         backward(network, x, &c, Some(&mut gradient), Some(&mut input)).unwrap();
         let at = some(gradient.len());
         let exact = reference.sensitivity(&at, 1e-5, |reference| {
-            (0..rows).map(|r| f64::from(c[r]) * reference.energy(&row(x, d, r))).sum()
+            (0..rows)
+                .map(|r| f64::from(c[r]) * reference.energy(&row(x, d, r)))
+                .sum()
         });
         for (i, exact) in at.iter().zip(exact) {
             assert_close(gradient[*i], exact, 3.0, 3e-6, what);
@@ -90,7 +92,11 @@ fn gradients_of_energy_discrepancy() {
             return;
         }
         let scale = group as f32 * d as f32 / (x.len() as f32).max(1.0);
-        let discrepancy = Discrepancy { particles: group - 1, stabilisation: 1.0, scale };
+        let discrepancy = Discrepancy {
+            particles: group - 1,
+            stabilisation: 1.0,
+            scale,
+        };
         let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
         let mut gradient = vec![f32::NAN; network.parameters()];
         let loss = contrast_gradient(network, x, group, &contrast, &mut gradient).unwrap();
@@ -153,13 +159,24 @@ fn gradients_of_score_matching() {
 /// Everything that a network computes, in one list.
 fn everything(network: &Network, rows: usize, group: usize) -> Vec<f32> {
     let x = points(rows, network.dimension(), 6);
-    let parts = [rows, x.len(), network.parameters(), network.parameters(), rows, x.len()];
+    let parts = [
+        rows,
+        x.len(),
+        network.parameters(),
+        network.parameters(),
+        rows,
+        x.len(),
+    ];
     let mut out = vec![f32::NAN; parts.iter().sum()];
     let mut rest = &mut out[..];
     let [u, g, first, second, laplacians, input] =
         parts.map(|count| rest.split_off_mut(..count).unwrap());
     input_gradient(network, &x, u, g).unwrap();
-    let discrepancy = Discrepancy { particles: group - 1, stabilisation: 1.0, scale: 0.1 };
+    let discrepancy = Discrepancy {
+        particles: group - 1,
+        stabilisation: 1.0,
+        scale: 0.1,
+    };
     let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
     let loss = contrast_gradient(network, &x, group, &contrast, first).unwrap();
     let score = score_matching(network, &x, second).unwrap();
@@ -182,7 +199,10 @@ fn the_number_of_threads_changes_no_bit() {
         let parameters = reference.rounded();
         let network = reference.network(&parameters, Level::best());
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| everything(&network, rows, group))
         };
         let one = run(1);
@@ -227,7 +247,9 @@ fn huge_energies_do_not_overflow() {
         for activation in ACTIVATIONS {
             let mut reference = Reference::random(&[1, 8, 8, 1], activation, 9);
             let last = reference.parameters.len() - 9;
-            reference.parameters[last..].iter_mut().for_each(|w| *w *= 1e4);
+            reference.parameters[last..]
+                .iter_mut()
+                .for_each(|w| *w *= 1e4);
             let parameters = reference.rounded();
             let network = reference.network(&parameters, level);
             let out = everything(&network, 50, 5);

@@ -58,7 +58,10 @@ impl Kernel for WeightGradient<'_> {
                 depth: self.depth,
                 left: self.outer,
                 transposed: false,
-                right: Matrix { data: panel, stride: tile },
+                right: Matrix {
+                    data: panel,
+                    stride: tile,
+                },
                 out: &mut self.weight[first..],
                 out_stride: self.inputs,
                 then: Then::Add,
@@ -84,7 +87,10 @@ fn sum<W: Width>(width: W, x: &[f32]) -> f32 {
 #[inline(always)]
 fn dot<W: Width>(width: W, x: &[f32], y: &[f32]) -> f32 {
     let ((x, x_rest), (y, y_rest)) = (W::as_simd_f32s(x), W::as_simd_f32s(y));
-    let rest = (width.partial_load_f32s(x_rest), width.partial_load_f32s(y_rest));
+    let rest = (
+        width.partial_load_f32s(x_rest),
+        width.partial_load_f32s(y_rest),
+    );
     let mut lanes = width.mul_f32s(rest.0, rest.1);
     for (x, y) in x.iter().zip(y) {
         lanes = width.multiply_add_lanes(*x, *y, lanes);

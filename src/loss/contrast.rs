@@ -2,11 +2,11 @@
 
 use super::{TapedLoss, fused};
 use crate::backend::read;
-use crate::{Error, kernel};
 use crate::backend::{Backend, Number};
 use crate::energy::{
     Energy, GradientTape, Parameter, Points, TapedValues, backward, for_each_backend, scalar,
 };
+use crate::{Error, kernel};
 use dfdx::prelude::*;
 
 /// scale/N Σ_i log( w + Σ_j exp( U(x_i) - U(x_ij) ) ).

@@ -89,7 +89,11 @@ impl MaximumLikelihood {
             let (data, grid) = energies.split_at(n);
             let (of_data, of_grid) = slopes.split_at_mut(n);
             let least = grid.iter().copied().fold(f32::INFINITY, f32::min);
-            let terms = || grid.iter().zip(weights).map(|(u, w)| w * f64::from(least - u).exp());
+            let terms = || {
+                grid.iter()
+                    .zip(weights)
+                    .map(|(u, w)| w * f64::from(least - u).exp())
+            };
             let z: f64 = terms().sum();
             of_data.fill(1.0 / n as f32);
             for (slope, term) in of_grid.iter_mut().zip(terms()) {

@@ -141,9 +141,14 @@ impl Chart {
         if let Some(map) = &self.density_map {
             map.side()?;
         }
-        let map = self.density_map.iter().flat_map(|map| [map.range.start, map.range.end]);
+        let map = self
+            .density_map
+            .iter()
+            .flat_map(|map| [map.range.start, map.range.end]);
         let x = all(|line| &line.x).chain(map.clone());
-        let x = self.x.scale("x", x.chain(self.verticals.iter().copied()), false)?;
+        let x = self
+            .x
+            .scale("x", x.chain(self.verticals.iter().copied()), false)?;
         let padded = self.density_map.is_none();
         let y = all(|line| &line.y).chain(map);
         Ok((x, self.y.scale("y", y, padded)?))

@@ -46,10 +46,15 @@ impl DensityMap {
         let side = self.values.len().isqrt();
         if side < 2 || side * side != self.values.len() {
             let count = self.values.len();
-            return Err(Error::Figure(format!("a density map of {count} values: not a square")));
+            return Err(Error::Figure(format!(
+                "a density map of {count} values: not a square"
+            )));
         }
         if !(self.range.start < self.range.end && (self.range.end - self.range.start).is_finite()) {
-            return Err(Error::Figure(format!("a density map on {:?}: no range", self.range)));
+            return Err(Error::Figure(format!(
+                "a density map on {:?}: no range",
+                self.range
+            )));
         }
         Ok(side)
     }
@@ -58,7 +63,12 @@ impl DensityMap {
     pub(crate) fn cells(&self) -> Result<Vec<([(f64, f64); 2], RGBColor)>, Error> {
         let side = self.side()?;
         let step = (self.range.end - self.range.start) / (side - 1) as f64;
-        let largest = self.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let largest = self
+            .values
+            .iter()
+            .copied()
+            .filter(|v| v.is_finite())
+            .fold(0.0, f64::max);
         let brightest = self.brightest.unwrap_or(largest);
         // Each point is the middle of its cell, cut off at the range's ends.
         let edge = |i: usize| {
@@ -68,7 +78,11 @@ impl DensityMap {
         let cell = |(index, value): (usize, &f64)| {
             let (i, j) = (index / side, index % side);
             let corners = [(edge(i), edge(j)), (edge(i + 1), edge(j + 1))];
-            let share = if brightest > 0.0 { value / brightest } else { 0.0 };
+            let share = if brightest > 0.0 {
+                value / brightest
+            } else {
+                0.0
+            };
             // NaN, which nothing is above, is dark.
             let share = if share > 0.0 { share.min(1.0) } else { 0.0 };
             // 64 colours: more could not be told apart, and a picture may have 256.
@@ -87,7 +101,11 @@ mod tests {
     #[test]
     fn what_is_no_number_is_dark_and_the_scale_can_be_shared() {
         let colours = |map: DensityMap| -> Vec<RGBColor> {
-            map.cells().unwrap().into_iter().map(|(_, colour)| colour).collect()
+            map.cells()
+                .unwrap()
+                .into_iter()
+                .map(|(_, colour)| colour)
+                .collect()
         };
         let values = [0.0, f64::NAN, 1.0, f64::INFINITY];
         let (dark, bright) = (ViridisRGB.get_color(0.0), ViridisRGB.get_color(1.0));

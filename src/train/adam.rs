@@ -226,8 +226,15 @@ impl<E: Number> Optimiser<E> {
         mean: &mut [E],
         decay: f64,
     ) -> Result<bool, Error> {
-        let moments = (E::single_mut(&mut self.first), E::single_mut(&mut self.second));
-        let lists = (E::single_mut(parameters), E::single(gradient), E::single_mut(mean));
+        let moments = (
+            E::single_mut(&mut self.first),
+            E::single_mut(&mut self.second),
+        );
+        let lists = (
+            E::single_mut(parameters),
+            E::single(gradient),
+            E::single_mut(mean),
+        );
         let ((Some(first), Some(second)), (Some(parameters), Some(gradient), Some(average))) =
             (moments, lists)
         else {
@@ -250,13 +257,7 @@ impl<E: Number> Optimiser<E> {
         Ok(true)
     }
 
-    fn plain(
-        &mut self,
-        parameters: &mut [E],
-        gradient: &[E],
-        mean: Option<&mut [E]>,
-        decay: f64,
-    ) {
+    fn plain(&mut self, parameters: &mut [E], gradient: &[E], mean: Option<&mut [E]>, decay: f64) {
         let k = self.scalars(decay);
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((θ, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {

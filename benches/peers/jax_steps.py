@@ -1,0 +1,182 @@
+"""Time of one training step in JAX: everything in one jitted call, buffers donated.
+
+`sm` nests jvp in jvp, the fastest form that leaves the derivatives to JAX. `sm_hessian` takes
+the trace of jax.hessian, and `sm_carried` is this library's own algorithm written out in
+JAX: value, Jacobian and Laplacian carried forward by hand.
+"""
+
+import functools
+import os
+
+import harness
+
+OPTS = harness.options()
+if OPTS.threads == 1:
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    )
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+from jax import lax  # noqa: E402
+
+softplus, sigmoid, silu = jax.nn.softplus, jax.nn.sigmoid, jax.nn.silu
+
+
+def init_params(key, sizes):
+    params = []
+    for fan_in, fan_out in zip(sizes, sizes[1:]):
+        key, w_key, b_key = jax.random.split(key, 3)
+        bound = fan_in**-0.5
+        w = jax.random.uniform(w_key, (fan_in, fan_out), minval=-bound, maxval=bound)
+        b = jax.random.uniform(b_key, (fan_out,), minval=-bound, maxval=bound)
+        params.append((w, b))
+    return params
+
+
+def energy(params, x, act=softplus):
+    *hidden, (w_out, b_out) = params
+    for w, b in hidden:
+        x = act(x @ w + b)
+    return (x @ w_out + b_out)[..., 0]
+
+
+def ed_loss(params, x, key, m, act=softplus, s=1.0):
+    n, dim = x.shape
+    y_key, neg_key = jax.random.split(key)
+    y = x + s * jax.random.normal(y_key, x.shape)
+    neg = y[:, None] + s * jax.random.normal(neg_key, (n, m, dim))
+    # One flat batch: a 3-D matmul takes a slower path in XLA's CPU backend.
+    points = jnp.concatenate([x[:, None], neg], axis=1).reshape(-1, dim)
+    u = energy(params, points, act).reshape(n, m + 1)
+    # The first column is U(x) - U(x) = 0, the log w term for w = 1.
+    return jnp.mean(jax.nn.logsumexp(u[:, :1] - u, axis=1))
+
+
+def sm_carried_loss(params, x, key):
+    n, dim = x.shape
+    (w, b), *rest = params
+    h = x @ w + b
+    jac = jnp.broadcast_to(w[:, None], (dim, n, w.shape[1]))
+    lap = jnp.zeros_like(h)
+    for w, b in rest:
+        slope = sigmoid(h)
+        lap = slope * lap + slope * (1 - slope) * jnp.sum(jac**2, axis=0)
+        jac = slope * jac
+        rows = jnp.concatenate([softplus(h)[None], lap[None], jac])
+        rows = (rows.reshape((dim + 2) * n, -1) @ w).reshape(dim + 2, n, -1)
+        h, lap, jac = rows[0] + b, rows[1], rows[2:]
+    return jnp.mean(-lap[:, 0] + 0.5 * jnp.sum(jac[..., 0] ** 2, axis=0))
+
+
+def sm_loss(params, x, key):
+    total = 0.0
+    for direction in jnp.eye(x.shape[1]):
+        v = jnp.broadcast_to(direction, x.shape)
+
+        def slope(q, v=v):
+            return jax.jvp(lambda r: energy(params, r), (q,), (v,))[1]
+
+        first, second = jax.jvp(slope, (x,), (v,))
+        total += 0.5 * first**2 - second
+    return jnp.mean(total)
+
+
+def sm_hessian_loss(params, x, key):
+    u = functools.partial(energy, params)
+    grad = jax.vmap(jax.grad(u))(x)
+    lap = jnp.trace(jax.vmap(jax.hessian(u))(x), axis1=1, axis2=2)
+    return jnp.mean(-lap + 0.5 * jnp.sum(grad**2, axis=1))
+
+
+def langevin(params, x, key, steps):
+    h = harness.LANGEVIN_STEP
+    grad = jax.grad(lambda q: energy(params, q).sum())
+    noise = jax.random.normal(key, (steps, *x.shape))
+    return lax.fori_loop(0, steps, lambda i, q: q - 0.5 * h * grad(q) + h**0.5 * noise[i], x)
+
+
+def cd_loss(params, x, key):
+    neg = lax.stop_gradient(langevin(lax.stop_gradient(params), x, key, harness.CD_STEPS))
+    pos_u, neg_u = jnp.split(energy(params, jnp.concatenate([x, neg])), 2)
+    penalty = harness.CD_PENALTY * jnp.mean(pos_u**2 + neg_u**2)
+    return jnp.mean(pos_u) - jnp.mean(neg_u) + penalty
+
+
+def adam(params, grads, m, v, t, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    tree_map = jax.tree.map
+    m = tree_map(lambda m, g: beta1 * m + (1 - beta1) * g, m, grads)
+    v = tree_map(lambda v, g: beta2 * v + (1 - beta2) * g**2, v, grads)
+    root = jnp.sqrt(1 - beta2**t)
+    rate = lr / (1 - beta1**t)
+    params = tree_map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + eps), params, m, v)
+    return params, m, v
+
+
+def train_step(loss, lr, state, x):
+    params, m, v, ema, t, key = state
+    key, noise_key = jax.random.split(key)
+    t += 1
+    value, grads = jax.value_and_grad(loss)(params, x, noise_key)
+    params, m, v = adam(params, grads, m, v, t, lr)
+    ema = jax.tree.map(lambda e, p: e + (1 - harness.EMA_DECAY) * (p - e), ema, params)
+    return (params, m, v, ema, t, key), value
+
+
+def stepper(jitted, state, arg):
+    """A function without arguments that steps and waits for the result."""
+
+    def step():
+        nonlocal state
+        state = jax.block_until_ready(jitted(state, arg))[0]
+
+    return step
+
+
+def training(loss, sizes=harness.WIDE, n=harness.BATCH, lr=1e-3):
+    # Jitted once: a case asked for again starts afresh but does not compile again.
+    jitted = jax.jit(functools.partial(train_step, loss, lr), donate_argnums=0)
+
+    def fresh():
+        params = init_params(jax.random.key(0), sizes)
+        m, v = (jax.tree.map(jnp.zeros_like, params) for _ in range(2))
+        ema = jax.tree.map(jnp.copy, params)
+        x = jax.random.normal(jax.random.key(1), (n, sizes[0]))
+        state = (params, m, v, ema, jnp.zeros(()), jax.random.key(2))
+        return stepper(jitted, state, x)
+
+    return fresh
+
+
+def langevin_step(state, params):
+    x, key = state
+    key, noise_key = jax.random.split(key)
+    return (langevin(params, x, noise_key, 1), key), None
+
+
+def sampling():
+    jitted = jax.jit(langevin_step, donate_argnums=0)
+
+    def fresh():
+        x = jax.random.normal(jax.random.key(1), (harness.BATCH, harness.WIDE[0]))
+        params = init_params(jax.random.key(0), harness.WIDE)
+        return stepper(jitted, (x, jax.random.key(2)), params)
+
+    return fresh
+
+
+CASES = {f"ed_m{m}": training(functools.partial(ed_loss, m=m)) for m in (1, 4, 32, 512)}
+CASES |= {
+    "sm": training(sm_loss),
+    "sm_hessian": training(sm_hessian_loss),
+    "sm_carried": training(sm_carried_loss),
+    "cd": training(cd_loss),
+    "wstab": training(
+        functools.partial(ed_loss, m=4, act=silu), harness.NARROW, harness.NARROW_BATCH, 1e-2
+    ),
+    "langevin128": sampling(),
+}
+
+if __name__ == "__main__":
+    harness.run(CASES, OPTS)
