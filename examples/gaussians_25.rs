@@ -16,7 +16,7 @@ fn main() -> Result<(), Error> {
         .unwrap_or(10_000);
     let path = arguments.next().unwrap_or("gaussians_25.png".into());
 
-    let data = gaussians_25()?;
+    let data = toy::gaussians_25();
     let net = Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0)?;
     let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0).particles(4))
         .steps(steps)
@@ -46,10 +46,4 @@ fn main() -> Result<(), Error> {
     .save(&path)?;
     println!("{path}");
     Ok(())
-}
-
-fn gaussians_25() -> Result<GaussianMixture, Error> {
-    let centre = |i: i32| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0);
-    let centres: Vec<[f64; 2]> = (0..25).map(|i| [centre(i / 5), centre(i % 5)]).collect();
-    GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25])
 }

@@ -36,6 +36,9 @@ pub enum Error {
     /// A figure could not be drawn.
     #[error("the figure cannot be drawn: {0}")]
     Figure(String),
+    /// A data set cannot be made, selected from or rescaled like this.
+    #[error("the data do not fit: {0}")]
+    Data(String),
     /// A file could not be read, or holds something else than expected.
     #[error("cannot read {}: {reason}", path.display())]
     Read {

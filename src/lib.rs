@@ -21,13 +21,14 @@
 //! | module | holds |
 //! |---|---|
 //! | [`energy`] | the [`Energy`] trait, closed forms |
+//! | [`data`] | toy densities, points from text and NumPy files |
 //! | [`loss`] | the losses on samples |
 //! | [`eval`] | the same losses by quadrature |
 //! | [`plot`] | charts, figures, PNG and SVG |
 //! | [`notebook`] | the kernel's side: stopping, panics, claims |
 //! | [`prelude`] | what a cell imports |
 //!
-//! Arrows run downwards: `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
+//! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
 
 mod backend;
 pub mod data;

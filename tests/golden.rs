@@ -424,10 +424,7 @@ fn log_densities_and_their_error_agree() {
     let Some(golden) = folder.json("mse_logprob_golden.json") else {
         return;
     };
-    let centres: Vec<[f64; 2]> = (0..25)
-        .map(|i| [i / 5, i % 5].map(|i| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0)))
-        .collect();
-    let truth = GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25]).unwrap();
+    let truth = toy::gaussians_25();
     let points = numbers(&golden["points"]);
     let found: Vec<f64> = points
         .chunks(2)

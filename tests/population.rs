@@ -42,12 +42,6 @@ fn normal(d: usize) -> GaussianMixture {
     GaussianMixture::new(&[1.0], &[vec![0.0; d]], &[1.0]).unwrap()
 }
 
-fn gaussians_25() -> GaussianMixture {
-    let centre = |i: i32| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0);
-    let centres: Vec<[f64; 2]> = (0..25).map(|i| [centre(i / 5), centre(i % 5)]).collect();
-    GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25]).unwrap()
-}
-
 /// Where a smooth function has its minimum, by a parabola through three points around it.
 fn argmin(f: impl Fn(f64) -> f64, guess: f64, width: f64) -> f64 {
     let (low, middle, high) = (f(guess - width), f(guess), f(guess + width));
@@ -82,7 +76,7 @@ fn stabilisation_moves_the_minimum_as_quadrature_says() {
 
 #[test]
 fn the_true_density_is_the_minimum_on_25_gaussians() {
-    let truth = gaussians_25();
+    let truth = toy::gaussians_25();
     let x: Points<f64> = truth.sample(50_000, &mut rng(3)).unwrap();
     let loss = EnergyDiscrepancy::with_std(1.0).particles(4);
     let noise = loss.draw(&x, &mut rng(4)).unwrap();
@@ -110,7 +104,7 @@ fn score_matching_has_its_known_values() {
             4.0 * (0.5 * d as f64 / 1e5).sqrt(),
         );
     }
-    let truth = gaussians_25();
+    let truth = toy::gaussians_25();
     let x: Points<f64> = truth.sample(100_000, &mut rng(6)).unwrap();
     let value = ScoreMatching.evaluate(&truth, &x, &()).unwrap();
     assert_near("SM of 25 Gaussians", value, -49.985, 0.7);

@@ -13,7 +13,7 @@ use std::time::Instant;
 fn energy_discrepancy_learns_25_gaussians() {
     let centre = |i: i32| 4.0 / 1.414 * (0.5 * f64::from(i) - 1.0);
     let centres: Vec<[f64; 2]> = (0..25).map(|i| [centre(i / 5), centre(i % 5)]).collect();
-    let data = GaussianMixture::new(&[1.0; 25], &centres, &[0.2 / 1.414; 25]).unwrap();
+    let data = toy::gaussians_25();
     let net = Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0).unwrap();
     let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0).particles(4))
         .steps(50_001)

@@ -118,25 +118,14 @@ fn impossible_settings_say_what_is_allowed() {
     assert!(message(wrong.quiet()).contains("(B, 3), as the net's input has"));
 }
 
-/// A fixed set of points, all of which every step sees.
-struct Fixed(Points);
-
-impl Data for Fixed {
-    fn dimension(&self) -> usize {
-        1
-    }
-
-    fn sample(&self, _n: usize, _rng: &mut Rng) -> Result<Points, Error> {
-        Ok(self.0.clone())
-    }
-}
-
 /// The paper's w-stabilisation experiment: N(0, 1), a net of width 2. The accepted ranges span 17
 /// seeds of the reference.
 #[test]
 fn w_stabilisation_finds_the_reference_s_energies() {
     let normal = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap();
-    let x: Points = normal.sample(4096, &mut rng(0)).unwrap();
+    let x: Points<f64> = normal.sample(4096, &mut rng(0)).unwrap();
+    let rows: Vec<[f64; 1]> = x.as_vec().into_iter().map(|x| [x]).collect();
+    let data = Dataset::new(&rows).unwrap();
     let grid: Vec<f32> = (0..401).map(|i| -2.0 + i as f32 / 100.0).collect();
     let points = Cpu::default().tensor_from_vec(grid.clone(), (401, 1));
     for (w, ends, final_loss) in [
@@ -148,8 +137,12 @@ fn w_stabilisation_finds_the_reference_s_energies() {
         let loss = EnergyDiscrepancy::with_variance(1.0)
             .particles(4)
             .stabilisation(w);
-        let mut run = Trainer::new(net, loss).steps(3200).adam(1e-2).quiet();
-        let _ = run.fit(&Fixed(x.clone())).unwrap();
+        let mut run = Trainer::new(net, loss)
+            .steps(3200)
+            .batch(4096)
+            .adam(1e-2)
+            .quiet();
+        let _ = run.fit(&data).unwrap();
         let u = run.energy().energy(&points).unwrap().as_vec();
         let least = u.iter().copied().fold(f32::INFINITY, f32::min);
         let end = f64::from(u[0] + u[400]) / 2.0 - f64::from(least);

@@ -1,4 +1,23 @@
-//! Where training points come from.
+//! Where training points come from: densities to draw from, or rows of a file.
+//!
+//! | from | by | exact density |
+//! |---|---|---|
+//! | a mixture | [`crate::energy::GaussianMixture`], [`toy::gaussians_8`], [`toy::gaussians_25`] | yes |
+//! | rings, a checkerboard | [`toy::rings`], [`toy::circles`], [`toy::checkerboard`] | yes |
+//! | curves with noise | [`Toy`]: moons, spirals, a pinwheel, a Swiss roll | no |
+//! | a file | [`Dataset::read`]: CSV and its relatives, NumPy's `.npy` | no |
+//! | rows | [`Dataset::new`] | no |
+
+mod columns;
+mod csv;
+mod dataset;
+mod npy;
+mod read;
+pub mod toy;
+mod units;
+
+pub use dataset::Dataset;
+pub use toy::{Checkerboard, Rings, Toy};
 
 use crate::energy::Points;
 use crate::{Error, Rng};

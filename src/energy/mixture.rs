@@ -88,6 +88,16 @@ impl GaussianMixture {
         })
     }
 
+    /// Components of the same weight and standard deviation, known to be possible.
+    pub(crate) fn equal(means: Vec<Vec<f64>>, std: f64) -> Self {
+        let k = means.len();
+        Self {
+            weights: vec![1.0 / k as f64; k],
+            stds: vec![std; k],
+            means,
+        }
+    }
+
     /// The dimension D.
     pub fn dimension(&self) -> usize {
         self.means[0].len()

@@ -1,0 +1,161 @@
+use super::*;
+
+/// Rows 0 to 9 of (i, 100 + i², -i).
+fn ten() -> Dataset {
+    let rows: Vec<[f64; 3]> = (0..10)
+        .map(f64::from)
+        .map(|i| [i, 100.0 + i * i, -i])
+        .collect();
+    Dataset::new(&rows)
+        .unwrap()
+        .with_names(&["a", "b", "c"])
+        .unwrap()
+}
+
+fn message<T: fmt::Debug>(result: Result<T, Error>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_sample_has_different_rows_and_all_rows_keep_their_order() {
+    let data = ten();
+    let none: Points = data.sample(0, &mut rng(0)).unwrap();
+    assert_eq!(none.shape(), &(0, 3));
+    for n in 1..10 {
+        let x: Points = data.sample(n, &mut rng(n as u64)).unwrap();
+        assert_eq!(x.shape(), &(n, 3));
+        let mut firsts: Vec<i32> = x.as_vec().chunks(3).map(|row| row[0] as i32).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), n);
+        assert!(
+            x.as_vec()
+                .chunks(3)
+                .all(|row| row[1] == 100.0 + row[0] * row[0])
+        );
+    }
+    let all: Points<f64> = data.sample(10, &mut rng(0)).unwrap();
+    assert_eq!(all.as_vec(), data.values);
+    assert_eq!(data.points::<f64, _>().unwrap().as_vec(), data.values);
+    let error = message(Data::<f32>::sample(&data, 11, &mut rng(0)));
+    assert!(
+        error.contains("the data set has shape (10, 3), but (11, 3) or more"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_row_is_drawn_equally_often_and_by_the_seed() {
+    let data = ten();
+    let draw = |seed| {
+        Data::<f64>::sample(&data, 4, &mut rng(seed))
+            .unwrap()
+            .as_vec()
+    };
+    assert_eq!(draw(5), draw(5));
+    assert_ne!(draw(5), draw(6));
+    let mut counts = [0.0; 10];
+    for seed in 0..5000 {
+        draw(seed)
+            .chunks(3)
+            .for_each(|row| counts[row[0] as usize] += 1.0);
+    }
+    // Each row is in 4 of 10 samples: 2000 ± √(5000 · .4 · .6) = 35, five of which are allowed.
+    assert!(
+        counts
+            .iter()
+            .all(|count: &f64| (count - 2000.0).abs() < 175.0),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn columns_are_chosen_by_name_and_by_number() {
+    let data = ten();
+    let by_name = data.columns(&["c", "a"]).unwrap();
+    assert_eq!(by_name, data.columns_at(&[2, 0]).unwrap());
+    assert_eq!(by_name.names().unwrap(), ["c", "a"]);
+    assert_eq!(by_name.rows().nth(3).unwrap(), [-3.0, 3.0]);
+    assert_eq!((by_name.len(), by_name.dimension()), (10, 2));
+    assert!(message(data.columns(&["A"])).contains("no column \"A\": the columns are \"a\", "));
+    assert!(message(data.columns_at(&[3])).contains("no column 3: the last is 2"));
+    assert!(message(data.columns_at(&[])).contains("name one at least"));
+    let nameless = Dataset::new(&[[1.0]]).unwrap();
+    assert!(message(nameless.columns(&["a"])).contains("`columns_at`"));
+}
+
+#[test]
+fn impossible_sets_are_errors() {
+    assert!(message(Dataset::new::<[f64; 2]>(&[])).contains("no points"));
+    assert!(message(Dataset::new::<[f64; 0]>(&[[]])).contains("no points"));
+    let ragged = [vec![1.0, 2.0], vec![3.0]];
+    assert!(
+        message(Dataset::new(&ragged)).contains("rows[1] has length 1 and rows[0] has length 2")
+    );
+    let error = message(Dataset::new(&[[1.0, 2.0], [3.0, f64::NAN]]));
+    assert!(
+        error.contains("at [1, 1] (row and column, from 0) is NaN"),
+        "{error}"
+    );
+    assert!(message(Dataset::new(&[[1e39]])).contains("below 3.4e38"));
+    assert!(message(ten().with_names(&["a"])).contains("1 names for 3 columns"));
+    assert!(message(ten().with_names(&["a", "b", "a"])).contains("two columns are called \"a\""));
+}
+
+#[test]
+fn standardised_columns_have_mean_0_and_variance_1_and_come_back() {
+    let data = ten();
+    let z = data.standardised().unwrap();
+    for d in 0..3 {
+        let column: Vec<f64> = z.rows().map(|row| row[d]).collect();
+        let mean = column.iter().sum::<f64>() / 10.0;
+        let variance = column.iter().map(|v| v * v).sum::<f64>() / 10.0;
+        assert!(mean.abs() < 1e-14 && (variance - 1.0).abs() < 1e-14);
+    }
+    assert!((z.mean().unwrap()[0] - 4.5).abs() < 1e-14);
+    assert!((z.std().unwrap()[0] - 8.25f64.sqrt()).abs() < 1e-14);
+
+    // Twice, and after a choice of columns, the way back is the same.
+    let twice = z.standardised().unwrap().columns(&["b", "a"]).unwrap();
+    let back = twice
+        .restore(&twice.points::<f64, _>().unwrap())
+        .unwrap()
+        .as_vec();
+    let original = data.columns(&["b", "a"]).unwrap();
+    let close =
+        |tolerance: f64| move |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance * b.abs().max(1.0);
+    assert!(back.iter().zip(&original.values).all(close(1e-14)));
+    let single: Points = z.restore(&z.points().unwrap()).unwrap();
+    let single: Vec<f64> = single.as_vec().into_iter().map(f64::from).collect();
+    assert!(single.iter().zip(&data.values).all(close(1e-6)));
+}
+
+#[test]
+fn rescaling_refuses_what_cannot_be_done() {
+    let constant = Dataset::new(&[[0.1, 1.0], [0.1, 2.0], [0.1, 4.0]]).unwrap();
+    let error = message(constant.standardised());
+    assert!(
+        error.contains("column 0 (from 0) is 0.1 everywhere"),
+        "{error}"
+    );
+    let named = constant.with_names(&["flat", "steep"]).unwrap();
+    assert!(message(named.standardised()).contains("column \"flat\""));
+
+    let (data, z) = (ten(), ten().standardised().unwrap());
+    assert!(message(data.standardised_like(&data)).contains("call `standardised` on it first"));
+    assert!(message(z.standardised_like(&z)).contains("standardised already"));
+    assert_eq!(data.standardised_like(&z).unwrap(), z);
+    let turned = data.columns(&["c", "b", "a"]).unwrap();
+    assert!(message(turned.standardised_like(&z)).contains("c, b, a here and a, b, c"));
+    assert!(message(named.standardised_like(&z)).contains("(N, 3)"));
+    let flat: Points = Cpu::default().zeros_like(&(4, 2));
+    assert!(message(z.restore(&flat)).contains("(4, 2), but (B, 3), as the data set has"));
+    let same: Points = Cpu::default().ones_like(&(4, 3));
+    assert_eq!(data.restore(&same).unwrap().as_vec(), same.as_vec());
+}
+
+#[test]
+fn the_debug_text_is_one_line() {
+    let shown = format!("{:?}", ten().standardised().unwrap());
+    assert_eq!(shown, "Dataset of shape (10, 3): a, b, c (standardised)");
+}
