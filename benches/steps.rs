@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Not part of the library.
 
 use energy_discrepancy::energy::Activation;
+use energy_discrepancy::loss::Behind;
 use energy_discrepancy::prelude::*;
 use energy_discrepancy::train::{Ema, Optimiser};
 use std::time::Instant;
@@ -75,15 +76,17 @@ fn time(seconds: f64, mut step: impl FnMut()) -> f64 {
 /// The time of a whole training step with this net, loss and rate on fixed points.
 fn training<L: Loss>(seconds: f64, mut net: Mlp, loss: L, x: &Points, rate: f64) -> f64
 where
-    Mlp: energy_discrepancy::loss::Behind<L::Of>,
+    Mlp: Behind<L::Of>,
 {
     let mut rng = rng(1);
     let mut parameters = net.flat_parameters();
-    let mut mean = parameters.clone();
+    let (mut mean, mut gradient) = (parameters.clone(), parameters.clone());
     let mut adam = Optimiser::new(Adam::new(rate), parameters.len()).unwrap();
     time(seconds, || {
         let noise = loss.draw(x, &mut rng).unwrap();
-        let (_, gradient) = loss.gradient(&net, x, &noise).unwrap();
+        let named = net.parameters();
+        loss.gradient_of(net.behind(), &named, x, &noise, &mut gradient)
+            .unwrap();
         let ema = Ema {
             decay: 0.999,
             values: &mut mean,

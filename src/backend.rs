@@ -35,12 +35,23 @@ pub trait Backend<E: Number>: Device<E> {
 /// A tensor's values in row-major order. Much faster than dfdx's `as_vec` where they lie in that
 /// order already.
 pub(crate) fn read<S: Shape, E: Number, Dev: Backend<E>>(tensor: &Tensor<S, E, Dev>) -> Vec<E> {
-    if !Dev::is_row_major(tensor) {
-        return tensor.as_vec();
-    }
-    let mut values = vec![E::default(); tensor.shape().num_elements()];
-    tensor.copy_into(&mut values);
+    let mut values = Vec::new();
+    append(tensor, &mut values);
     values
+}
+
+/// The same behind what the list holds.
+pub(crate) fn append<S: Shape, E: Number, Dev: Backend<E>>(
+    tensor: &Tensor<S, E, Dev>,
+    values: &mut Vec<E>,
+) {
+    if !Dev::is_row_major(tensor) {
+        values.extend(tensor.as_vec());
+        return;
+    }
+    let start = values.len();
+    values.resize(start + tensor.shape().num_elements(), E::default());
+    tensor.copy_into(&mut values[start..]);
 }
 
 /// Overwrites a tensor's values, given in row-major order.

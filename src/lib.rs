@@ -15,17 +15,21 @@
 //! | s = √t | [`EnergyDiscrepancy::with_std`] | its standard deviation |
 //! | M | [`EnergyDiscrepancy::particles`] | perturbed points for each data point |
 //! | w | [`EnergyDiscrepancy::stabilisation`] | constant in the logarithm |
+//! | h, ε | [`sample::Langevin`] | step size, and its root, the noise's standard deviation |
+//! | Z | [`eval::log_z`] | ∫ exp(-U) dx |
 //! | ρ | `rho` | weight of a mixture component |
 //!
 //! # Map
 //! | module | holds |
 //! |---|---|
-//! | [`energy`] | the [`Energy`] trait, closed forms |
-//! | [`data`] | toy densities, points from text and NumPy files |
+//! | [`energy`] | the [`Energy`] trait and its extensions, closed forms, the perceptron |
 //! | [`loss`] | the losses on samples |
-//! | [`eval`] | the same losses by quadrature |
+//! | [`sample`] | Langevin chains |
+//! | [`data`] | toy densities, points from text and NumPy files |
+//! | [`train`] | Adam, the training loop, its history |
+//! | [`eval`] | how good a model is, by quadrature and on samples |
 //! | [`plot`] | charts, figures, PNG and SVG |
-//! | [`notebook`] | the kernel's side: stopping, panics, claims |
+//! | [`notebook`] | the kernel's side: stopping, progress, panics, claims |
 //! | [`prelude`] | what a cell imports |
 //!
 //! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.

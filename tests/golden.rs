@@ -5,6 +5,7 @@
 //! double precision. Tolerances: 5e-9 in f64; in f32 1e-5, and 2e-3 where noise below 1 cancels.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may.
+#![allow(clippy::useless_conversion)] // In code that is also compiled for f32.
 
 mod golden_files;
 

@@ -1,16 +1,18 @@
 //! The multilayer perceptron as one fused operation: single precision on a CPU.
 
 use super::mlp::Layer;
-use super::{Energy, Mlp, Points, TapedPoints, TapedValues, Trainable, Values};
+use super::{Energy, Mlp, Points, TapedPoints, TapedValues, Values};
 use crate::Error;
-use crate::backend::{Backend, read};
+use crate::backend::{Backend, append, read};
 use crate::kernel::{self, Activation, Network};
 use dfdx::prelude::*;
 use dfdx::tensor::CpuError;
+use std::cell::Cell;
 
 /// A net's parameters as they are now, for the fused kernels.
 ///
-/// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step.
+/// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step. Its
+/// memory is kept for the next copy: to map it anew in each step would cost several times that.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct FusedMlp {
@@ -18,6 +20,18 @@ pub struct FusedMlp {
     activation: Activation,
     /// W_1, b_1, W_2, b_2, ...
     parameters: Vec<f32>,
+}
+
+thread_local! {
+    /// The memory of the last copy that is no longer used.
+    static SPARE: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for FusedMlp {
+    fn drop(&mut self) {
+        // At a thread's end there may be no place left to keep it: then it is freed.
+        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.parameters)));
+    }
 }
 
 impl FusedMlp {
@@ -109,10 +123,16 @@ fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
 
 impl Mlp {
     fn to_fused(&self) -> FusedMlp {
+        let mut parameters = SPARE.take();
+        parameters.clear();
+        for layer in &self.layers {
+            append(&layer.weight, &mut parameters);
+            append(&layer.bias, &mut parameters);
+        }
         FusedMlp {
             widths: self.widths().to_vec(),
             activation: self.activation(),
-            parameters: self.flat_parameters(),
+            parameters,
         }
     }
 }

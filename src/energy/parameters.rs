@@ -173,26 +173,30 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
     }
 }
 
-/// A taped loss's value, and its gradient with respect to the parameters in one list.
+/// A taped loss's value; its gradient with respect to the parameters goes into one list.
 pub(crate) fn backward<E: Number, Dev: Backend<E>>(
     loss: Tensor<Rank0, E, Dev, super::GradientTape<E, Dev>>,
     parameters: &[(String, &dyn Parameter<E, Dev>)],
-) -> Result<(f64, Vec<E>), Error> {
-    let (value, tape) = loss.split_tape();
-    let backward = value.clone().put_tape(tape).try_backward();
-    let mut gradients = backward.map_err(Error::tensor)?;
-    let count = parameters
+    gradient: &mut [E],
+) -> Result<f64, Error> {
+    let count: usize = parameters
         .iter()
         .map(|(_, parameter)| parameter.len())
         .sum();
-    let mut gradient = vec![E::default(); count];
-    let mut rest = gradient.as_mut_slice();
+    if gradient.len() != count {
+        let expected = format!("{count} values, as the parameters have");
+        return Err(Error::shape("the gradient", gradient.len(), expected));
+    }
+    let (value, tape) = loss.split_tape();
+    let backward = value.clone().put_tape(tape).try_backward();
+    let mut gradients = backward.map_err(Error::tensor)?;
+    let mut rest = gradient;
     for (_, parameter) in parameters {
         let (own, others) = rest.split_at_mut(parameter.len());
         parameter.read_gradient(&mut gradients, own)?;
         rest = others;
     }
-    Ok((number(&value)?, gradient))
+    number(&value)
 }
 
 /// The one value of a loss.

@@ -1,8 +1,8 @@
 //! One block of rows: forward through a network, and back.
 
 use super::activation::Activate;
-use super::network::{Layer, Network};
-use super::product::{Matrix, Product, Then, columns_at};
+use super::network::Network;
+use super::product::{Matrix, Then, columns_at};
 use super::scratch::LINE;
 use super::weight::WeightGradient;
 
@@ -118,9 +118,12 @@ impl<'a> Block<'a> {
         for layer in network.hidden() {
             let (values, after) = rest.split_at_mut(layer.outputs * stride);
             let (slope, after) = after.split_at_mut(layer.outputs * stride);
-            network
-                .level
-                .run(affine(layer, input, values, stride, columns));
+            let before = Matrix {
+                data: input,
+                stride,
+            };
+            let product = layer.forward(before, columns, &mut *values, Then::Bias(layer.bias));
+            network.level.run(product);
             network.level.run(Activate {
                 activation: network.activation,
                 values,
@@ -132,9 +135,13 @@ impl<'a> Block<'a> {
         }
         if let Some(layer) = network.layers.last() {
             let out = &mut energies[..self.rows];
+            let input = Matrix {
+                data: input,
+                stride,
+            };
             network
                 .level
-                .run(affine(layer, input, out, stride, self.rows));
+                .run(layer.forward(input, self.rows, out, Then::Bias(layer.bias)));
         }
     }
 
@@ -201,51 +208,13 @@ impl<'a> Block<'a> {
             if l == 0 && input_gradient.is_none() {
                 break;
             }
-            network.level.run(Product {
-                rows: layer.inputs,
-                columns,
-                depth: layer.outputs,
-                left: Matrix {
-                    data: layer.weight,
-                    stride: layer.inputs,
-                },
-                transposed: true,
-                right: outer,
-                out: &mut before[slope..],
-                out_stride: stride,
-                then: if l > 0 { Then::Scale } else { Then::Store },
-            });
+            let then = if l > 0 { Then::Scale } else { Then::Store };
+            let product = layer.reverse(outer, columns, &mut before[slope..], then);
+            network.level.run(product);
             at = slope;
         }
         if let Some(x) = input_gradient {
             unload(self.data, stride, dimension, x);
         }
-    }
-}
-
-/// W a + b for a matrix of activations.
-fn affine<'a>(
-    layer: &Layer<'a>,
-    input: &'a [f32],
-    out: &'a mut [f32],
-    stride: usize,
-    columns: usize,
-) -> Product<'a> {
-    Product {
-        rows: layer.outputs,
-        columns,
-        depth: layer.inputs,
-        left: Matrix {
-            data: layer.weight,
-            stride: layer.inputs,
-        },
-        transposed: false,
-        right: Matrix {
-            data: input,
-            stride,
-        },
-        out,
-        out_stride: if layer.outputs == 1 { columns } else { stride },
-        then: Then::Bias(layer.bias),
     }
 }

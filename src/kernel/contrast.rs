@@ -139,8 +139,8 @@ fn lanes<W: Width>(discrepancy: Discrepancy, buffer: &mut [[f32; LANES]]) -> [f3
     for lane in 0..LANES {
         factor[lane] = -scale / sum[lane];
         first[lane] = 0.0;
-        // The difference is 0 or, where an energy is NaN, NaN; the logarithm of NaN is a number.
-        largest[lane] += ln::<W>(sum[lane]) + (sum[lane] - sum[lane]);
+        // 0 times the sum is NaN where an energy is; the logarithm is a number even then.
+        largest[lane] += ln::<W>(sum[lane]) + 0.0 * sum[lane];
     }
     for other in others {
         for lane in 0..LANES {

@@ -139,7 +139,12 @@ fn backward_lane(
     });
 }
 
-/// Rows of one job where nothing is summed over rows.
+/// Rows of one job where nothing is summed over rows. No row knows of another, so that here the
+/// split may depend on the number of threads.
 fn job(network: &Network, rows: usize) -> usize {
-    rows.div_ceil(lanes(network, rows.saturating_mul(4))).max(1)
+    let jobs = match rayon::current_num_threads() {
+        1 => 1,
+        _ => lanes(network, rows.saturating_mul(4)),
+    };
+    rows.div_ceil(jobs).max(1)
 }

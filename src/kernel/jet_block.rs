@@ -3,7 +3,7 @@
 use super::block::{load, odd_lines};
 use super::jet::{Bend, Channels, Unbend};
 use super::network::Network;
-use super::product::{Matrix, Product, Then, columns_at};
+use super::product::{Matrix, Then, columns_at};
 use super::weight::WeightGradient;
 
 /// How a number of rows is cut into blocks of jets for one network.
@@ -57,7 +57,6 @@ pub(crate) struct JetBlock<'a> {
     network: &'a Network<'a>,
     rows: usize,
     channels: Channels,
-    tile: usize,
     data: &'a mut [f32],
 }
 
@@ -96,7 +95,6 @@ impl<'a> JetBlock<'a> {
             network,
             rows,
             channels,
-            tile: blocks.tile,
             data,
         }
     }
@@ -135,23 +133,16 @@ impl<'a> JetBlock<'a> {
             let (before, after) = rest.split_at_mut(layer.outputs * stride);
             let (bent, after) = after.split_at_mut(layer.outputs * stride);
             let (seeds, after) = after.split_at_mut(layer.outputs * columns);
-            network.level.run(Product {
-                rows: layer.outputs,
-                columns: channels.all(),
-                depth: layer.inputs,
-                left: Matrix {
-                    data: layer.weight,
-                    stride: layer.inputs,
-                },
-                transposed: false,
-                right: Matrix {
+            let product = layer.forward(
+                Matrix {
                     data: input,
                     stride,
                 },
-                out: before,
-                out_stride: stride,
-                then: Then::Store,
-            });
+                channels.all(),
+                &mut *before,
+                Then::Store,
+            );
+            network.level.run(product);
             network.level.run(Bend {
                 activation: network.activation,
                 channels,
@@ -164,23 +155,12 @@ impl<'a> JetBlock<'a> {
             (input, rest) = (bent, after);
         }
         if let Some(layer) = network.layers.last() {
-            network.level.run(Product {
-                rows: 1,
-                columns: channels.all(),
-                depth: layer.inputs,
-                left: Matrix {
-                    data: layer.weight,
-                    stride: layer.inputs,
-                },
-                transposed: false,
-                right: Matrix {
-                    data: input,
-                    stride,
-                },
-                out: top,
-                out_stride: stride,
-                then: Then::Store,
-            });
+            let input = Matrix {
+                data: input,
+                stride,
+            };
+            let product = layer.forward(input, channels.all(), &mut *top, Then::Store);
+            network.level.run(product);
             for energy in &mut top[..columns] {
                 *energy += layer.bias[0];
             }
@@ -244,20 +224,8 @@ impl<'a> JetBlock<'a> {
                 break;
             }
             let (inner, seeds) = inner.split_at_mut(layer.inputs * stride);
-            network.level.run(Product {
-                rows: layer.inputs,
-                columns: channels.all(),
-                depth: layer.outputs,
-                left: Matrix {
-                    data: layer.weight,
-                    stride: layer.inputs,
-                },
-                transposed: true,
-                right: outer,
-                out: &mut *inner,
-                out_stride: stride,
-                then: Then::Store,
-            });
+            let product = layer.reverse(outer, channels.all(), &mut *inner, Then::Store);
+            network.level.run(product);
             network.level.run(Unbend {
                 activation: network.activation,
                 channels,

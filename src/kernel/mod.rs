@@ -3,17 +3,23 @@
 //! Whole networks forward and back, exact score matching, the optimiser's step and the noise, in
 //! f32. Nothing here knows tensors or losses, and nothing is `unsafe`.
 //!
+//! The same call gives the same bits on a machine whatever the number of threads. Another
+//! [`Level`] of vector instructions rounds differently, except in [`fill_normal`].
+//!
 //! | module | holds |
 //! |---|---|
 //! | [`simd`] | the choice of vector instructions |
 //! | [`math`], [`activation`] | elementary functions |
-//! | [`product`], [`weight`] | matrix products |
+//! | [`product`], [`shallow`], [`weight`], [`transpose`] | matrix products |
 //! | [`scratch`], [`lanes`] | memory and threads |
-//! | [`network`], [`block`] | a network, and a block of rows on its way through it |
-//! | [`gradient`], [`grouped`] | energies and gradients |
+//! | [`network`], [`affine`] | a network and its layers' products |
+//! | [`block`], [`gradient`], [`grouped`] | energies and their gradients, in blocks of rows |
+//! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
+//! | [`adam`], [`normal`], [`perturb`], [`contrast`] | the other parts of a training step |
 
 mod activation;
 mod adam;
+mod affine;
 mod block;
 mod contrast;
 mod gradient;
@@ -30,7 +36,9 @@ mod product;
 mod reference;
 mod score;
 mod scratch;
+mod shallow;
 mod simd;
+mod transpose;
 #[cfg(test)]
 mod twins;
 mod weight;
@@ -43,5 +51,4 @@ pub(crate) use grouped::{Contrast, contrast_gradient};
 pub(crate) use network::Network;
 pub(crate) use normal::fill_normal;
 pub(crate) use perturb::perturb;
-pub(crate) use score::{derivatives, score_matching};
-pub(crate) use simd::Level;
+pub(crate) use score::score_matching;

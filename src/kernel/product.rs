@@ -1,7 +1,6 @@
 //! Matrix products, the bulk of a network's arithmetic.
 
 use super::simd::{Kernel, Level, Width};
-use std::array::from_fn;
 
 /// What becomes of a product's numbers.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +20,20 @@ pub(crate) enum Then<'a> {
 pub(crate) struct Matrix<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The rows, each as long as the stride. Slices' own chunks would cost a division each time,
+    /// which a tile's few hundred cycles would feel.
+    #[inline(always)]
+    fn rows(self) -> impl Iterator<Item = &'a [f32]> {
+        let mut rest = self.data;
+        std::iter::from_fn(move || {
+            let (row, after) = rest.split_at_checked(self.stride)?;
+            rest = after;
+            Some(row)
+        })
+    }
 }
 
 /// C (`rows x columns`) from A B, with B `depth x columns`.
@@ -55,23 +68,23 @@ impl Kernel for Product<'_> {
             3 => return self.shallow::<W, 3>(),
             _ => {}
         }
-        let tallest = if W::REGISTER_COUNT >= 32 { 12 } else { 6 };
-        let tiles = self.rows.div_ceil(tallest);
+        let tiles = self.rows.div_ceil(W::HEIGHT);
+        let (height, higher) = (self.rows / tiles, self.rows % tiles);
         let mut column = 0;
         while column < self.columns {
             let mut row = 0;
             for tile in 0..tiles {
                 // As equal as possible: a low tile has too few sums in flight.
-                let next = self.rows * (tile + 1) / tiles;
+                let height = height + usize::from(tile < higher);
                 let at = At { row, column };
-                match next - row {
+                match height {
                     1 => self.tile::<W, 1>(width, at),
                     2 => self.tile::<W, 2>(width, at),
                     3 => self.tile::<W, 3>(width, at),
                     4 => self.tile::<W, 4>(width, at),
                     5 => self.tile::<W, 5>(width, at),
                     6 => self.tile::<W, 6>(width, at),
-                    height if W::REGISTER_COUNT >= 32 => match height {
+                    _ if W::HEIGHT > 6 => match height {
                         7 => self.tile::<W, 7>(width, at),
                         8 => self.tile::<W, 8>(width, at),
                         9 => self.tile::<W, 9>(width, at),
@@ -81,7 +94,7 @@ impl Kernel for Product<'_> {
                     },
                     _ => {}
                 }
-                row = next;
+                row += height;
             }
             column += columns::<W>();
         }
@@ -153,60 +166,16 @@ impl Product<'_> {
         }
     }
 
-    /// A product of small depth: a tile would spend its time on loading and storing itself.
-    #[inline(always)]
-    fn shallow<W: Width, const K: usize>(self) {
-        let Self {
-            columns,
-            left,
-            right,
-            ..
-        } = self;
-        let right: [&[f32]; K] = from_fn(|k| &right.data[k * right.stride..][..columns]);
-        for (row, out) in self
-            .out
-            .chunks_mut(self.out_stride)
-            .take(self.rows)
-            .enumerate()
-        {
-            let out = &mut out[..columns];
-            let left: [f32; K] = from_fn(|k| {
-                let (i, j) = if self.transposed { (k, row) } else { (row, k) };
-                left.data[i * left.stride + j]
-            });
-            match self.then {
-                Then::Bias(bias) => {
-                    let bias = bias[row];
-                    for c in 0..columns {
-                        out[c] = entry::<W, K>(left, right, c) + bias;
-                    }
-                }
-                Then::Store => {
-                    for c in 0..columns {
-                        out[c] = entry::<W, K>(left, right, c);
-                    }
-                }
-                Then::Scale => {
-                    for c in 0..columns {
-                        out[c] *= entry::<W, K>(left, right, c);
-                    }
-                }
-                Then::Add => {
-                    for c in 0..columns {
-                        out[c] += entry::<W, K>(left, right, c);
-                    }
-                }
-            }
-        }
-    }
-
     #[inline(always)]
     fn sums<W: Width, const M: usize>(&self, width: W, at: At) -> [[W::f32s; VECTORS]; M] {
         let Matrix { data, stride } = self.left;
-        let rows: [&[f32]; M] = from_fn(|m| &data[(at.row + m) * stride..][..self.depth]);
+        let mut rows = [data; M];
+        for (m, row) in rows.iter_mut().enumerate() {
+            *row = &data[(at.row + m) * stride..][..self.depth];
+        }
         let mut sums = [[width.splat_f32s(0.0); VECTORS]; M];
         let columns = at.column..at.column + columns::<W>();
-        let right = self.right.data.chunks_exact(self.right.stride);
+        let right = self.right.rows();
         for (k, right) in (0..self.depth).zip(right) {
             let right = W::as_simd_f32s(&right[columns.clone()]).0;
             for m in 0..M {
@@ -228,9 +197,7 @@ impl Product<'_> {
         let mut sums = [[width.splat_f32s(0.0); VECTORS]; M];
         let columns = at.column..at.column + columns::<W>();
         let rows = at.row..at.row + M;
-        let left = self.left.data.chunks_exact(self.left.stride);
-        let right = self.right.data.chunks_exact(self.right.stride);
-        for (left, right) in left.zip(right).take(self.depth) {
+        for (left, right) in self.left.rows().zip(self.right.rows()).take(self.depth) {
             let left = &left[rows.clone()];
             let right = W::as_simd_f32s(&right[columns.clone()]).0;
             for m in 0..M {
@@ -242,14 +209,4 @@ impl Product<'_> {
         }
         sums
     }
-}
-
-/// One number of a shallow product.
-#[inline(always)]
-fn entry<W: Width, const K: usize>(left: [f32; K], right: [&[f32]; K], column: usize) -> f32 {
-    let mut sum = 0.0;
-    for k in 0..K {
-        sum = W::multiply_add(left[k], right[k][column], sum);
-    }
-    sum
 }

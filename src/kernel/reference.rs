@@ -159,9 +159,9 @@ pub(crate) fn row(x: &[f32], dimension: usize, r: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Some parameters, the same for every call: the first, the last and others.
+/// Some parameters, those of every call: the first, the last and others.
 pub(crate) fn some(count: usize) -> Vec<usize> {
-    let mut some: Vec<usize> = (0..count).step_by((count / 12).max(1)).collect();
+    let mut some: Vec<usize> = (0..count).step_by((count / 6).max(1)).collect();
     some.push(count - 1);
     some
 }

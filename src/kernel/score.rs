@@ -1,7 +1,9 @@
 //! Exact score matching: a network's first and second derivatives, and the loss's gradient.
 
 use super::jet_block::{JetBlock, JetBlocks};
-use super::lanes::{each, lanes, share, sum};
+#[cfg(test)]
+use super::lanes::each;
+use super::lanes::{lanes, share, sum};
 use super::network::{Network, check};
 use super::scratch::with_scratch;
 use crate::Error;
@@ -47,10 +49,12 @@ pub(crate) fn score_matching(
     Ok(total * scale)
 }
 
-/// U (`rows`), ∇U (`rows x D`) and ΔU (`rows`) of each row of `x` (`rows x D`).
+/// U (`rows`), ∇U (`rows x D`) and ΔU (`rows`) of each row of `x` (`rows x D`): what the loss above
+/// sees, for the tests.
 ///
 /// # Errors
 /// If a slice's length does not fit.
+#[cfg(test)]
 pub(crate) fn derivatives(
     network: &Network,
     x: &[f32],

@@ -4,6 +4,7 @@
 //! inside it are vectorised by the compiler for the level's instructions, and the matrix product
 //! works on the level's vectors itself. pulp supplies both without `unsafe` here.
 
+use super::transpose::{self, Square};
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 use pulp::{Scalar128b, Simd};
@@ -20,6 +21,9 @@ pub(crate) enum Level {
     Avx2(V3),
     /// What every machine of the architecture has: 4 numbers at a time, nothing fused.
     Plain(Scalar128b),
+    /// The shape of AVX-512's vectors and tiles without its instructions.
+    #[cfg(test)]
+    Wide(pulp::Scalar512b),
 }
 
 impl Level {
@@ -46,7 +50,10 @@ impl Level {
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let wide = [None];
-        wide.into_iter().flatten().chain([Self::PLAIN]).collect()
+        let levels = wide.into_iter().flatten().chain([Self::PLAIN]);
+        #[cfg(test)]
+        let levels = levels.chain([Self::Wide(pulp::Scalar512b)]);
+        levels.collect()
     }
 
     /// The level's name, as `ED_SIMD` takes it.
@@ -57,6 +64,8 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
             Self::Plain(_) => "plain",
+            #[cfg(test)]
+            Self::Wide(_) => "wide",
         }
     }
 
@@ -68,6 +77,8 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(width) => width.vectorize(At { kernel, width }),
             Self::Plain(width) => kernel.run(width),
+            #[cfg(test)]
+            Self::Wide(width) => kernel.run(width),
         }
     }
 }
@@ -86,6 +97,8 @@ pub(crate) trait Kernel {
 pub(crate) trait Width: Simd {
     /// Whether a multiplication and an addition are one instruction, rounded once.
     const FUSED: bool;
+    /// Rows of a matrix product's tile: as many as two registers each leave some free.
+    const HEIGHT: usize;
 
     /// a b + c.
     #[inline(always)]
@@ -106,20 +119,45 @@ pub(crate) trait Width: Simd {
             self.add_f32s(self.mul_f32s(a, b), c)
         }
     }
+
+    /// The transpose of a square of numbers.
+    #[inline(always)]
+    fn transpose(self, square: Square) -> Square {
+        transpose::plain(square)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Width for V4 {
     const FUSED: bool = true;
+    const HEIGHT: usize = 12;
+
+    #[inline(always)]
+    fn transpose(self, square: Square) -> Square {
+        transpose::avx(*self, square)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Width for V3 {
     const FUSED: bool = true;
+    const HEIGHT: usize = 6;
+
+    #[inline(always)]
+    fn transpose(self, square: Square) -> Square {
+        transpose::avx(self, square)
+    }
 }
 
 impl Width for Scalar128b {
     const FUSED: bool = false;
+    const HEIGHT: usize = 6;
+}
+
+#[cfg(test)]
+impl Width for pulp::Scalar512b {
+    const FUSED: bool = false;
+    const HEIGHT: usize = 12;
 }
 
 /// A kernel bound to a level. pulp inlines `call` into a function compiled for that level, which
@@ -135,5 +173,17 @@ impl<K: Kernel, W: Width> pulp::NullaryFnOnce for At<K, W> {
     #[inline(always)]
     fn call(self) -> K::Output {
         self.kernel.run(self.width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_level_is_available() {
+        let names: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        assert!(names.contains(&Level::best().name()), "{names:?}");
+        assert!(names.contains(&"plain"));
     }
 }

@@ -1,6 +1,8 @@
 //! The kernels against [`super::reference`], on every level.
 
 use super::reference::{ACTIVATIONS, Reference, WIDTHS, assert_close, points, row, some};
+use super::score::derivatives;
+use super::simd::Level;
 use super::*;
 
 /// Every network of the reference with some rows, on every level that this machine has.

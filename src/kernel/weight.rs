@@ -2,6 +2,7 @@
 
 use super::product::{Matrix, Product, Then, columns};
 use super::simd::{Kernel, Width};
+use super::transpose::transpose;
 
 /// Adds ∂L/∂W = G Aᵀ and ∂L/∂b = G 1 of a layer z = W a + b to its gradient.
 ///
@@ -46,12 +47,12 @@ impl Kernel for WeightGradient<'_> {
         let panel = &mut self.panel[..tile * self.depth];
         for first in (0..self.inputs).step_by(tile) {
             let count = tile.min(self.inputs - first);
-            let inner = self.inner.data[first * self.inner.stride..].chunks(self.inner.stride);
-            for (j, inner) in inner.take(count).enumerate() {
-                for (to, from) in panel.chunks_exact_mut(tile).zip(inner) {
-                    to[j] = *from;
-                }
-            }
+            let inner = &self.inner.data[first * self.inner.stride..];
+            let inner = Matrix {
+                data: inner,
+                stride: self.inner.stride,
+            };
+            transpose(width, inner, count, tile, panel);
             let product = Product {
                 rows: self.outputs,
                 columns: count,
@@ -71,29 +72,50 @@ impl Kernel for WeightGradient<'_> {
     }
 }
 
+/// Sums in flight at once: one would wait for itself.
+const CHAINS: usize = 4;
+
 /// Σ_r x_r.
 #[inline(always)]
 fn sum<W: Width>(width: W, x: &[f32]) -> f32 {
     let (x, rest) = W::as_simd_f32s(x);
-    let mut lanes = width.splat_f32s(0.0);
+    let (x, single) = x.as_chunks::<CHAINS>();
+    let mut chains = [width.splat_f32s(0.0); CHAINS];
+    chains[0] = width.partial_load_f32s(rest);
     for x in x {
-        lanes = width.add_f32s(lanes, *x);
+        for c in 0..CHAINS {
+            chains[c] = width.add_f32s(chains[c], x[c]);
+        }
     }
-    lanes = width.add_f32s(lanes, width.partial_load_f32s(rest));
-    width.reduce_sum_f32s(lanes)
+    for x in single {
+        chains[0] = width.add_f32s(chains[0], *x);
+    }
+    total(width, chains)
 }
 
 /// Σ_r x_r y_r.
 #[inline(always)]
 fn dot<W: Width>(width: W, x: &[f32], y: &[f32]) -> f32 {
     let ((x, x_rest), (y, y_rest)) = (W::as_simd_f32s(x), W::as_simd_f32s(y));
+    let ((x, x_single), (y, y_single)) = (x.as_chunks::<CHAINS>(), y.as_chunks::<CHAINS>());
+    let mut chains = [width.splat_f32s(0.0); CHAINS];
     let rest = (
         width.partial_load_f32s(x_rest),
         width.partial_load_f32s(y_rest),
     );
-    let mut lanes = width.mul_f32s(rest.0, rest.1);
+    chains[0] = width.mul_f32s(rest.0, rest.1);
     for (x, y) in x.iter().zip(y) {
-        lanes = width.multiply_add_lanes(*x, *y, lanes);
+        for c in 0..CHAINS {
+            chains[c] = width.multiply_add_lanes(x[c], y[c], chains[c]);
+        }
     }
-    width.reduce_sum_f32s(lanes)
+    for (x, y) in x_single.iter().zip(y_single) {
+        chains[0] = width.multiply_add_lanes(*x, *y, chains[0]);
+    }
+    total(width, chains)
+}
+
+#[inline(always)]
+fn total<W: Width>(width: W, [a, b, c, d]: [W::f32s; CHAINS]) -> f32 {
+    width.reduce_sum_f32s(width.add_f32s(width.add_f32s(a, b), width.add_f32s(c, d)))
 }

@@ -1,8 +1,7 @@
 //! Energy discrepancy's equation, from the energies of the data and of their particles.
 
 use super::{TapedLoss, fused};
-use crate::backend::read;
-use crate::backend::{Backend, Number};
+use crate::backend::{Backend, Number, read};
 use crate::energy::{
     Energy, GradientTape, Parameter, Points, TapedValues, backward, for_each_backend, scalar,
 };
@@ -33,7 +32,8 @@ pub trait Core<E: Number, Dev: Backend<E>> {
         x: &Points<E, Dev>,
         perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
         groups: &dyn Fn() -> Option<Vec<E>>,
-    ) -> Result<(f64, Vec<E>), Error>;
+        gradient: &mut [E],
+    ) -> Result<f64, Error>;
 }
 
 impl Contrast {
@@ -75,7 +75,8 @@ impl Contrast {
         x: &Points<E, Dev>,
         perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
         groups: &dyn Fn() -> Option<Vec<E>>,
-    ) -> Result<(f64, Vec<E>), Error> {
+        gradient: &mut [E],
+    ) -> Result<f64, Error> {
         let ((n, d), m) = (*x.shape(), self.particles);
         let rows = || match groups() {
             Some(rows) if n > 0 && rows.len() == n * (1 + m) * d => Ok(rows),
@@ -93,9 +94,9 @@ impl Contrast {
         // The kernel fails on lengths that do not fit, and it is the kernels that call it.
         let contrast =
             |_, u: &[f32], slope: &mut [f32]| loss.evaluate(u, slope).unwrap_or(f64::NAN);
-        match fused::contrast(energy, x, 1 + m, rows, &contrast)? {
-            Some(found) => Ok(found),
-            None => backward(self.taped_on(energy, x, &perturb()?)?, parameters),
+        match fused::contrast(energy, x, 1 + m, rows, &contrast, gradient)? {
+            Some(loss) => Ok(loss),
+            None => backward(self.taped_on(energy, x, &perturb()?)?, parameters, gradient),
         }
     }
 
@@ -149,8 +150,9 @@ macro_rules! implement {
                 x: &Points<$E, $Dev>,
                 perturb: &dyn Fn() -> Result<Points<$E, $Dev>, Error>,
                 groups: &dyn Fn() -> Option<Vec<$E>>,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                self.gradient_on(energy, parameters, x, perturb, groups)
+                gradient: &mut [$E],
+            ) -> Result<f64, Error> {
+                self.gradient_on(energy, parameters, x, perturb, groups, gradient)
             }
         }
     };

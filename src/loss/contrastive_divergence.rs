@@ -158,7 +158,8 @@ impl ContrastiveDivergence {
         energy: &dyn Energy<E, Dev>,
         x: &Points<E, Dev>,
         noise: &[Points<E, Dev>],
-    ) -> Result<Option<(f64, Vec<E>)>, Error>
+        gradient: &mut [E],
+    ) -> Result<Option<f64>, Error>
     where
         Langevin: Sampler<E, Dev, Noise = Points<E, Dev>>,
     {
@@ -178,7 +179,7 @@ impl ContrastiveDivergence {
             });
             terms.sum()
         };
-        fused::contrast(energy, x, 2, rows, &contrast)
+        fused::contrast(energy, x, 2, rows, &contrast, gradient)
     }
 }
 
@@ -208,10 +209,11 @@ macro_rules! implement {
                 parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                match self.fused_on(energy, x, noise)? {
-                    Some(found) => Ok(found),
-                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                gradient: &mut [$E],
+            ) -> Result<f64, Error> {
+                match self.fused_on(energy, x, noise, gradient)? {
+                    Some(loss) => Ok(loss),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters, gradient),
                 }
             }
         }

@@ -141,11 +141,12 @@ macro_rules! implement {
                 parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &P::Noise,
-            ) -> Result<(f64, Vec<$E>), Error> {
+                gradient: &mut [$E],
+            ) -> Result<f64, Error> {
                 let contrast = self.contrast()?;
                 let perturb = || self.perturbation.perturb(x, noise);
                 let groups = || self.perturbation.groups(x, noise);
-                contrast.gradient(energy, parameters, x, &perturb, &groups)
+                contrast.gradient(energy, parameters, x, &perturb, &groups, gradient)
             }
         }
     };

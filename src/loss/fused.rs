@@ -6,8 +6,8 @@ use crate::energy::{Energy, Points};
 use crate::kernel::{self, Network};
 use dfdx::shapes::HasShape;
 
-/// Runs `work` on the energy's net and a list of points made from the batch `x`, with room for
-/// the gradient.
+/// Runs `work` on the energy's net, a list of points made from the batch `x`, and the gradient's
+/// place.
 ///
 /// None where the energy is no net, or not in single precision on a CPU: then the tape computes
 /// the same.
@@ -16,20 +16,16 @@ pub fn on_network<E: Number, Dev: Backend<E>>(
     x: &Points<E, Dev>,
     points: impl FnOnce() -> Result<Vec<E>, Error>,
     work: impl FnOnce(&Network, &[f32], &mut [f32]) -> Result<f64, Error>,
-) -> Result<Option<(f64, Vec<E>)>, Error> {
+    gradient: &mut [E],
+) -> Result<Option<f64>, Error> {
     let frozen = energy.frozen();
     let Some(net) = frozen.as_deref().unwrap_or(energy).fused() else {
         return Ok(None);
     };
     net.check(x.shape())?;
-    let network = net.network()?;
-    let points = points()?;
-    let mut gradient = vec![E::default(); network.parameters()];
-    match (E::single(&points), E::single_mut(&mut gradient)) {
-        (Some(points), Some(into)) => {
-            let loss = work(&network, points, into)?;
-            Ok(Some((loss, gradient)))
-        }
+    let (network, points) = (net.network()?, points()?);
+    match (E::single(&points), E::single_mut(gradient)) {
+        (Some(points), Some(gradient)) => work(&network, points, gradient).map(Some),
         _ => Ok(None),
     }
 }
@@ -44,10 +40,12 @@ pub fn contrast<E: Number, Dev: Backend<E>>(
     group: usize,
     points: impl FnOnce() -> Result<Vec<E>, Error>,
     contrast: &kernel::Contrast,
-) -> Result<Option<(f64, Vec<E>)>, Error> {
-    on_network(energy, x, points, |network, points, gradient| {
+    gradient: &mut [E],
+) -> Result<Option<f64>, Error> {
+    let work = |network: &Network, points: &[f32], gradient: &mut [f32]| {
         kernel::contrast_gradient(network, points, group, contrast, gradient)
-    })
+    };
+    on_network(energy, x, points, work, gradient)
 }
 
 /// Each row of `first` followed by `count` rows of `second`, of D values each.

@@ -75,7 +75,8 @@ impl MaximumLikelihood {
         &self,
         energy: &dyn Energy<E, Dev>,
         x: &Points<E, Dev>,
-    ) -> Result<Option<(f64, Vec<E>)>, Error> {
+        gradient: &mut [E],
+    ) -> Result<Option<f64>, Error> {
         let grid = self.grid_points(x)?;
         let n = x.shape().0;
         let rows = || {
@@ -102,7 +103,7 @@ impl MaximumLikelihood {
             let mean = data.iter().copied().map(f64::from).sum::<f64>() / n as f64;
             mean + z.ln() - f64::from(least)
         };
-        fused::contrast(energy, x, n + weights.len(), rows, &contrast)
+        fused::contrast(energy, x, n + weights.len(), rows, &contrast, gradient)
     }
 }
 
@@ -131,10 +132,11 @@ macro_rules! implement {
                 parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                match self.fused_on(energy, x)? {
-                    Some(found) => Ok(found),
-                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                gradient: &mut [$E],
+            ) -> Result<f64, Error> {
+                match self.fused_on(energy, x, gradient)? {
+                    Some(loss) => Ok(loss),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters, gradient),
                 }
             }
         }

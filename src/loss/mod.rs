@@ -2,10 +2,10 @@
 //!
 //! | loss | needs of the energy | noise |
 //! |---|---|---|
-//! | [`EnergyDiscrepancy`] | [`Energy`](crate::Energy) | of the perturbation |
-//! | [`ContrastiveDivergence`] | [`Energy`](crate::Energy) | of the Langevin chain |
-//! | [`MaximumLikelihood`] | [`Energy`](crate::Energy) | none |
-//! | [`ScoreMatching`] | [`TwiceDifferentiable`](crate::energy::TwiceDifferentiable) | none |
+//! | [`EnergyDiscrepancy`] | [`Energy`] | of the perturbation |
+//! | [`ContrastiveDivergence`] | [`Energy`] | of the Langevin chain |
+//! | [`MaximumLikelihood`] | [`Energy`] | none |
+//! | [`ScoreMatching`] | [`TwiceDifferentiable`] | none |
 
 mod contrast;
 mod contrastive_divergence;
@@ -76,8 +76,9 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
         noise: &Self::Noise,
     ) -> Result<TapedLoss<E, Dev>, Error>;
 
-    /// The loss and its gradient, for an energy behind its trait: what [`Loss::gradient`] calls.
-    /// A loss may know a quicker way than the tape.
+    /// The loss, for an energy behind its trait; its gradient goes into a list that is as long as
+    /// the parameters together. What [`Loss::gradient`] calls; a loss may know a quicker way than
+    /// the tape.
     ///
     /// # Errors
     /// As [`Loss::taped_of`].
@@ -87,8 +88,9 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
         parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
         noise: &Self::Noise,
-    ) -> Result<(f64, Vec<E>), Error> {
-        backward(self.taped_of(energy, x, noise)?, parameters)
+        gradient: &mut [E],
+    ) -> Result<f64, Error> {
+        backward(self.taped_of(energy, x, noise)?, parameters, gradient)
     }
 
     /// The loss of `energy` on the batch `x`, `(N, D)`.
@@ -128,7 +130,14 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
         x: &Points<E, Dev>,
         noise: &Self::Noise,
     ) -> Result<(f64, Vec<E>), Error> {
-        self.gradient_of(energy.behind(), &energy.parameters(), x, noise)
+        let parameters = energy.parameters();
+        let count = parameters
+            .iter()
+            .map(|(_, parameter)| parameter.len())
+            .sum();
+        let mut gradient = vec![E::default(); count];
+        let loss = self.gradient_of(energy.behind(), &parameters, x, noise, &mut gradient)?;
+        Ok((loss, gradient))
     }
 }
 

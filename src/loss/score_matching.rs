@@ -69,11 +69,12 @@ fn taped_on<E: Number, Dev: Backend<E>>(
 fn fused_on<E: Number, Dev: Backend<E>>(
     energy: &dyn TwiceDifferentiable<E, Dev>,
     x: &Points<E, Dev>,
-) -> Result<Option<(f64, Vec<E>)>, Error> {
+    gradient: &mut [E],
+) -> Result<Option<f64>, Error> {
     if x.shape().0 == 0 {
         return Ok(None);
     }
-    fused::on_network(energy, x, || Ok(read(x)), kernel::score_matching)
+    fused::on_network(energy, x, || Ok(read(x)), kernel::score_matching, gradient)
 }
 
 macro_rules! implement {
@@ -101,10 +102,11 @@ macro_rules! implement {
                 parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                match fused_on(energy, x)? {
-                    Some(found) => Ok(found),
-                    None => backward(self.taped_of(energy, x, noise)?, parameters),
+                gradient: &mut [$E],
+            ) -> Result<f64, Error> {
+                match fused_on(energy, x, gradient)? {
+                    Some(loss) => Ok(loss),
+                    None => backward(self.taped_of(energy, x, noise)?, parameters, gradient),
                 }
             }
         }

@@ -1,60 +1,14 @@
 //! The training loop, compiled here whatever energy and loss a cell brings.
 
-use super::adam::{Adam, Ema, Optimiser};
 use super::history::History;
+use super::stopped::Stopped;
+use super::{Adam, Ema, Optimiser};
 use crate::backend::{Backend, Number};
 use crate::data::Data;
 use crate::energy::{Energy, Points, Trainable, for_each_backend};
 use crate::notebook::{Progress, StopButton};
 use crate::{Error, Rng, rng};
 use dfdx::prelude::*;
-use std::fmt;
-
-/// Why a call of `fit` came to its end.
-#[derive(Clone, Copy, PartialEq)]
-#[must_use]
-pub enum Stopped {
-    /// All steps are done.
-    AtEnd {
-        /// The number of steps done in all.
-        steps: usize,
-    },
-    /// The Stop button was pressed: `fit` goes on from here when it is called again.
-    ByUser {
-        /// The number of steps done in all.
-        steps: usize,
-    },
-    /// A loss or a gradient was infinite or not a number. The weights are those from before.
-    NonFinite {
-        /// The step, counted from 0, that was not taken.
-        step: usize,
-        /// Its loss.
-        loss: f64,
-    },
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stopped::AtEnd { steps } => write!(f, "finished after {steps} steps"),
-            Stopped::ByUser { steps } => {
-                write!(f, "stopped after {steps} steps; run `fit` again to go on")
-            }
-            Stopped::NonFinite { step, loss } => write!(
-                f,
-                "stopped at step {step}, where the loss ({loss}) or its gradient is not finite; \
-                 the weights are those from before it"
-            ),
-        }
-    }
-}
-
-/// The same sentence, which a notebook cell then shows.
-impl fmt::Debug for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// A number to follow while an energy is trained. Closures are metrics.
 pub trait Metric<E: Dtype = f32, Dev: Device<E> = Cpu> {
@@ -76,8 +30,9 @@ where
 
 /// The energy and the loss of a run, as the loop sees them.
 pub trait Job<E: Number, Dev: Backend<E>> {
-    /// The loss on a batch, and its gradient.
-    fn gradient(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<(f64, Vec<E>), Error>;
+    /// The loss on a batch; its gradient goes into the list.
+    fn gradient(&self, x: &Points<E, Dev>, rng: &mut Rng, gradient: &mut [E])
+    -> Result<f64, Error>;
 
     /// The energy under training.
     fn energy(&mut self) -> &mut dyn Trainable<E, Dev>;
@@ -189,6 +144,7 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         data: &dyn Data<E, Dev>,
     ) -> Result<Stopped, Error> {
         let stop = StopButton::watch();
+        let mut gradient = vec![E::default(); state.parameters.len()];
         let mut progress = (!self.quiet).then(|| Progress::new(state.step, self.steps));
         while state.step < self.steps {
             if stop.pressed() {
@@ -196,7 +152,7 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             }
             let step = state.step;
             let x = data.sample(self.batch, &mut state.rng)?;
-            let (loss, gradient) = job.gradient(&x, &mut state.rng)?;
+            let loss = job.gradient(&x, &mut state.rng, &mut gradient)?;
             if !(loss.is_finite() && all_finite(&gradient)) {
                 return Ok(self.end(progress, Stopped::NonFinite { step, loss }));
             }

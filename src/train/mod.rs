@@ -3,9 +3,13 @@
 mod adam;
 mod fit;
 mod history;
+mod optimiser;
+mod stopped;
 mod trainer;
 
-pub use adam::{Adam, Ema, Optimiser};
-pub use fit::{Metric, Stopped};
+pub use adam::Adam;
+pub use fit::Metric;
 pub use history::{History, Series};
+pub use optimiser::{Ema, Optimiser};
+pub use stopped::Stopped;
 pub use trainer::Trainer;

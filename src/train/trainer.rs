@@ -1,7 +1,8 @@
 //! A training run, as a notebook sets it up.
 
+use super::Stopped;
 use super::adam::Adam;
-use super::fit::{Fit, Job, Metric, Run, Stopped, Watch};
+use super::fit::{Fit, Job, Metric, Run, Watch};
 use super::history::History;
 use crate::backend::{Backend, Number};
 use crate::data::Data;
@@ -178,9 +179,17 @@ where
     L: Loss<E, Dev>,
     N: Trainable<E, Dev> + Behind<L::Of>,
 {
-    fn gradient(&self, x: &Points<E, Dev>, rng: &mut Rng) -> Result<(f64, Vec<E>), Error> {
+    fn gradient(
+        &self,
+        x: &Points<E, Dev>,
+        rng: &mut Rng,
+        gradient: &mut [E],
+    ) -> Result<f64, Error> {
         let noise = self.loss.draw(x, rng)?;
-        self.loss.gradient(&*self.energy, x, &noise)
+        let parameters = self.energy.parameters();
+        let energy = self.energy.behind();
+        self.loss
+            .gradient_of(energy, &parameters, x, &noise, gradient)
     }
 
     fn energy(&mut self) -> &mut dyn Trainable<E, Dev> {
