@@ -58,6 +58,7 @@ pub use loss::EnergyDiscrepancy;
 pub use plotters;
 pub use preset::Preset;
 pub use quadrature::Quadrature;
+pub use rand;
 
 /// The crate's random number generator: the same numbers on every platform and in every version.
 pub type Rng = rand_chacha::ChaCha12Rng;

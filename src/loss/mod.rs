@@ -144,6 +144,10 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
 /// An energy that has what a loss asks for: it can stand behind the trait `T`.
 ///
 /// Implemented for all energies; nothing to do for an energy of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lacks what this loss asks of an energy: `{T}`",
+    note = "exact score matching asks for forward derivatives, `TwiceDifferentiable`, which `Mlp` and `GaussianMixture` have; the other losses ask for `Energy` alone"
+)]
 pub trait Behind<T: ?Sized> {
     /// The energy behind its trait.
     fn behind(&self) -> &T;
@@ -169,3 +173,16 @@ macro_rules! implement {
     };
 }
 for_each_backend!(implement);
+
+/// Every energy can stand behind this too, which no loss asks for. With a second choice the
+/// compiler waits until it knows what the loss asks for, and then names the trait that is missing;
+/// without, it would take the only choice and complain about a type.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Undecided;
+
+impl<N> Behind<Undecided> for N {
+    fn behind(&self) -> &Undecided {
+        &Undecided
+    }
+}

@@ -7,9 +7,9 @@ use dfdx::prelude::*;
 
 /// A random map from each data point x_i to M points x_ij around it.
 ///
-/// Energy discrepancy draws y_i from a kernel q(y | x_i), and the x_ij from a kernel q'(x | y_i):
-/// for the minimum to be the data's density, q(y | x) q'(x' | y) integrated over y must be
-/// symmetric in x and x'.
+/// Energy discrepancy draws one y_i from a kernel q(y | x_i), and then the x_ij from the density that
+/// is proportional to q(y_i | x) in x: only then is the data's density the minimum. Noise that is
+/// added and symmetric is used twice: once for y_i, and for each x_ij again.
 ///
 /// # Examples
 /// Uniform noise on a square, in place of a Gaussian:
@@ -24,9 +24,14 @@ use dfdx::prelude::*;
 ///
 ///     fn draw(&self, x: &Points, m: usize, rng: &mut Rng) -> Result<Points, Error> {
 ///         let (n, d) = *x.shape();
-///         let mut sum = || rng.random::<f32>() - rng.random::<f32>(); // y_i - x_i + x_ij - y_i
-///         let values = (0..n * m * d).map(|_| sum()).collect();
-///         Ok(x.device().tensor_from_vec(values, (n * m, d)))
+///         let mut offsets = Vec::with_capacity(n * m * d);
+///         for _ in 0..n {
+///             let shared: Vec<f32> = (0..d).map(|_| rng.random_range(-0.5..0.5)).collect();
+///             for _ in 0..m {
+///                 offsets.extend(shared.iter().map(|u| u + rng.random_range(-0.5..0.5)));
+///             }
+///         }
+///         Ok(x.device().tensor_from_vec(offsets, (n * m, d)))
 ///     }
 ///
 ///     fn perturb(&self, x: &Points, noise: &Points) -> Result<Points, Error> {
@@ -38,7 +43,7 @@ use dfdx::prelude::*;
 ///     }
 /// }
 ///
-/// use rand::RngExt;
+/// use energy_discrepancy::rand::RngExt;
 /// let loss = EnergyDiscrepancy::with(Uniform).particles(16);
 /// let x: Points = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?.sample(64, &mut rng(0))?;
 /// let noise = loss.draw(&x, &mut rng(1))?;

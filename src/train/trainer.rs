@@ -44,10 +44,11 @@ pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = Cpu> {
 
 impl<N, L, E, Dev> Trainer<N, L, E, Dev>
 where
+    N: Trainable<E, Dev> + Clone,
+    L: Loss<E, Dev>,
+    N: Behind<L::Of>,
     E: Number,
     Dev: Backend<E>,
-    L: Loss<E, Dev>,
-    N: Trainable<E, Dev> + Behind<L::Of> + Clone,
     Run<E, Dev>: Fit<E, Dev>,
 {
     /// A run of 1000 steps of batches of 128, with Adam's rate 1e-3, no running mean, seed 0.
@@ -187,7 +188,7 @@ where
     ) -> Result<f64, Error> {
         let noise = self.loss.draw(x, rng)?;
         let parameters = self.energy.parameters();
-        let energy = self.energy.behind();
+        let energy = Behind::<L::Of>::behind(&*self.energy);
         self.loss
             .gradient_of(energy, &parameters, x, &noise, gradient)
     }

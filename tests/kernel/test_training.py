@@ -49,7 +49,8 @@ def test_score_matching_says_what_such_an_energy_lacks(kernel):
     """)
     assert reply.status == "error"
     message = "\n".join(reply.errors)
-    assert "has no forward derivatives, which exact score matching needs" in message, message
+    assert "`Quadratic` lacks what this loss asks of an energy" in message, message
+    assert "TwiceDifferentiable" in message, message
 
 
 def test_stop_ends_training_and_the_same_cell_goes_on(kernel):
