@@ -2,9 +2,7 @@
 
 use super::{TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{
-    Energy, GradientTape, Parameter, Points, TapedValues, backward, for_each_backend, scalar,
-};
+use crate::energy::{Energy, GradientTape, Points, TapedValues, for_each_backend, scalar};
 use crate::{Error, kernel};
 use dfdx::prelude::*;
 
@@ -25,15 +23,14 @@ pub trait Core<E: Number, Dev: Backend<E>> {
         particles: &Points<E, Dev>,
     ) -> Result<TapedLoss<E, Dev>, Error>;
 
-    fn gradient(
+    fn fused(
         &self,
         energy: &dyn Energy<E, Dev>,
-        parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
         perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
         groups: &dyn Fn() -> Option<Vec<E>>,
         gradient: &mut [E],
-    ) -> Result<f64, Error>;
+    ) -> Result<Option<f64>, Error>;
 }
 
 impl Contrast {
@@ -68,15 +65,14 @@ impl Contrast {
 
     /// `perturb` gives the particles; `groups` gives each point with its particles, if there is a
     /// quick way.
-    fn gradient_on<E: Number, Dev: Backend<E>>(
+    fn fused_on<E: Number, Dev: Backend<E>>(
         &self,
         energy: &dyn Energy<E, Dev>,
-        parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
         perturb: &dyn Fn() -> Result<Points<E, Dev>, Error>,
         groups: &dyn Fn() -> Option<Vec<E>>,
         gradient: &mut [E],
-    ) -> Result<f64, Error> {
+    ) -> Result<Option<f64>, Error> {
         let ((n, d), m) = (*x.shape(), self.particles);
         let rows = || match groups() {
             Some(rows) if n > 0 && rows.len() == n * (1 + m) * d => Ok(rows),
@@ -94,10 +90,7 @@ impl Contrast {
         // The kernel fails on lengths that do not fit, and it is the kernels that call it.
         let contrast =
             |_, u: &[f32], slope: &mut [f32]| loss.evaluate(u, slope).unwrap_or(f64::NAN);
-        match fused::contrast(energy, x, 1 + m, rows, &contrast, gradient)? {
-            Some(loss) => Ok(loss),
-            None => backward(self.taped_on(energy, x, &perturb()?)?, parameters, gradient),
-        }
+        fused::contrast(energy, x, 1 + m, rows, &contrast, gradient)
     }
 
     fn loss<E: Dtype, Dev: Device<E>>(
@@ -143,16 +136,15 @@ macro_rules! implement {
                 self.taped_on(energy, x, particles)
             }
 
-            fn gradient(
+            fn fused(
                 &self,
                 energy: &dyn Energy<$E, $Dev>,
-                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 perturb: &dyn Fn() -> Result<Points<$E, $Dev>, Error>,
                 groups: &dyn Fn() -> Option<Vec<$E>>,
                 gradient: &mut [$E],
-            ) -> Result<f64, Error> {
-                self.gradient_on(energy, parameters, x, perturb, groups, gradient)
+            ) -> Result<Option<f64>, Error> {
+                self.fused_on(energy, x, perturb, groups, gradient)
             }
         }
     };

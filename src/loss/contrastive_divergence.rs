@@ -3,7 +3,7 @@
 use super::contrast::energies;
 use super::{Loss, TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Parameter, Points, backward, for_each_backend, scalar};
+use crate::energy::{Energy, Points, for_each_backend, scalar};
 use crate::sample::{Langevin, Sampler};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -203,18 +203,14 @@ macro_rules! implement {
                 self.taped_on(energy, x, noise)
             }
 
-            fn gradient_of(
+            fn fused_of(
                 &self,
                 energy: &Self::Of,
-                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
                 gradient: &mut [$E],
-            ) -> Result<f64, Error> {
-                match self.fused_on(energy, x, noise, gradient)? {
-                    Some(loss) => Ok(loss),
-                    None => backward(self.taped_of(energy, x, noise)?, parameters, gradient),
-                }
+            ) -> Result<Option<f64>, Error> {
+                self.fused_on(energy, x, noise, gradient)
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use super::contrast::{Contrast, Core};
 use super::{Gaussian, Loss, Perturbation, TapedLoss};
-use crate::energy::{Energy, Parameter, Points, for_each_backend};
+use crate::energy::{Energy, Points, for_each_backend};
 use crate::{Error, Rng};
 
 /// Energy discrepancy, with Gaussian perturbation unless another is given.
@@ -135,18 +135,17 @@ macro_rules! implement {
                 contrast.taped(energy, x, &self.perturbation.perturb(x, noise)?)
             }
 
-            fn gradient_of(
+            fn fused_of(
                 &self,
                 energy: &Self::Of,
-                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
                 noise: &P::Noise,
                 gradient: &mut [$E],
-            ) -> Result<f64, Error> {
+            ) -> Result<Option<f64>, Error> {
                 let contrast = self.contrast()?;
                 let perturb = || self.perturbation.perturb(x, noise);
                 let groups = || self.perturbation.groups(x, noise);
-                contrast.gradient(energy, parameters, x, &perturb, &groups, gradient)
+                contrast.fused(energy, x, &perturb, &groups, gradient)
             }
         }
     };

@@ -2,9 +2,7 @@
 
 use super::{Loss, TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{
-    Derivatives, Parameter, Points, TwiceDifferentiable, backward, for_each_backend, scalar,
-};
+use crate::energy::{Derivatives, Points, TwiceDifferentiable, for_each_backend, scalar};
 use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
 
@@ -96,18 +94,14 @@ macro_rules! implement {
                 taped_on(energy, x)
             }
 
-            fn gradient_of(
+            fn fused_of(
                 &self,
                 energy: &Self::Of,
-                parameters: &[(String, &dyn Parameter<$E, $Dev>)],
                 x: &Points<$E, $Dev>,
-                noise: &Self::Noise,
+                _noise: &Self::Noise,
                 gradient: &mut [$E],
-            ) -> Result<f64, Error> {
-                match fused_on(energy, x, gradient)? {
-                    Some(loss) => Ok(loss),
-                    None => backward(self.taped_of(energy, x, noise)?, parameters, gradient),
-                }
+            ) -> Result<Option<f64>, Error> {
+                fused_on(energy, x, gradient)
             }
         }
     };
