@@ -57,21 +57,34 @@ pub(crate) fn append<S: Shape, E: Number, Dev: Backend<E>>(
 /// Overwrites a tensor's values, given in row-major order.
 ///
 /// # Errors
-/// If the tensor is a view, whose values other tensors share or lie in another order.
+/// As [`check_list`].
 pub(crate) fn write<S: Shape, E: Number, Dev: Backend<E>>(
     tensor: &mut Tensor<S, E, Dev>,
     values: &[E],
+) -> Result<(), Error> {
+    check_list(tensor, values.len())?;
+    tensor.copy_from(values);
+    Ok(())
+}
+
+/// Whether a parameter's values, or its gradient's, can be copied from or to a list of this length.
+///
+/// # Errors
+/// If they are of another number, or the parameter is a view, whose values other tensors share or
+/// lie in another order.
+pub(crate) fn check_list<S: Shape, E: Number, Dev: Backend<E>>(
+    tensor: &Tensor<S, E, Dev>,
+    length: usize,
 ) -> Result<(), Error> {
     let shape = tensor.shape().concrete();
     if !Dev::is_row_major(tensor) {
         let expected = "a tensor of its own: it is a permuted or broadcast view";
         return Err(Error::shape("a parameter", shape, expected));
     }
-    if values.len() != tensor.shape().num_elements() {
-        let expected = format!("{shape:?}, as the parameter has");
-        return Err(Error::shape("the list of values", values.len(), expected));
+    if length != tensor.shape().num_elements() {
+        let expected = format!("{shape:?}, as the parameter has,");
+        return Err(Error::shape("the list of values", length, expected));
     }
-    tensor.copy_from(values);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Energy, weights};
 use crate::Error;
-use crate::backend::{Backend, Number, read, write};
+use crate::backend::{Backend, Number, check_list, read, write};
 use dfdx::prelude::*;
 use std::path::Path;
 
@@ -25,7 +25,8 @@ pub trait Parameter<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// Copies the gradient with respect to this tensor, 0 where the loss does not depend on it.
     ///
     /// # Errors
-    /// If the device has no memory left.
+    /// If the list has another length, the tensor is a permuted or broadcast view, or the device
+    /// has no memory left.
     fn read_gradient(&self, gradients: &mut Gradients<E, Dev>, into: &mut [E])
     -> Result<(), Error>;
 
@@ -58,6 +59,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
         gradients: &mut Gradients<E, Dev>,
         into: &mut [E],
     ) -> Result<(), Error> {
+        check_list(self, into.len())?;
         gradients.try_alloc_for(self).map_err(Error::tensor)?;
         gradients.get(self).copy_into(into);
         Ok(())
@@ -203,4 +205,29 @@ pub(crate) fn backward<E: Number, Dev: Backend<E>>(
 pub(crate) fn number<E: Dtype, Dev: Device<E>>(loss: &Tensor<Rank0, E, Dev>) -> Result<f64, Error> {
     let value = loss.as_vec().first().and_then(E::to_f64);
     value.ok_or_else(|| Error::Tensor("the loss is not a number".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::Points;
+
+    #[test]
+    fn a_gradient_is_not_read_into_a_list_of_another_length_or_of_a_view() {
+        let cpu = Cpu::default();
+        let own: Tensor<(usize, usize), f64, Cpu> = cpu.tensor_from_vec(vec![1.0, 2.0], (1, 2));
+        let view: Points<f64> = own
+            .clone()
+            .reshape_like(&(2,))
+            .broadcast_like::<_, Axis<0>>(&(3, 2));
+        let mut gradients = own.leaky_trace().square().sum().backward();
+        let mut read = |parameter: &dyn Parameter<f64>, count: usize| {
+            parameter.read_gradient(&mut gradients, &mut vec![0.0; count])
+        };
+        assert!(read(&own, 2).is_ok());
+        let error = read(&own, 3).unwrap_err().to_string();
+        assert!(error.contains("3") && error.contains("[1, 2]"), "{error}");
+        let error = read(&view, 6).unwrap_err().to_string();
+        assert!(error.contains("broadcast view"), "{error}");
+    }
 }
