@@ -24,7 +24,7 @@ pub enum Error {
     #[error("{what} has shape {found}, but {expected} is needed")]
     Shape {
         /// What was passed.
-        what: &'static str,
+        what: String,
         /// Its shape.
         found: String,
         /// The shape that fits.
@@ -94,12 +94,12 @@ impl Error {
     }
 
     pub(crate) fn shape(
-        what: &'static str,
+        what: impl Into<String>,
         found: impl fmt::Debug,
         expected: impl Into<String>,
     ) -> Self {
         Error::Shape {
-            what,
+            what: what.into(),
             found: format!("{found:?}"),
             expected: expected.into(),
         }

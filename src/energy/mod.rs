@@ -8,6 +8,7 @@
 //! | [`Density`] | ∫ exp(-U) = 1 | log-densities, exact comparisons |
 
 mod activation;
+pub(crate) mod checked;
 mod density;
 mod mixture;
 mod mixture_ops;
@@ -85,6 +86,12 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
         // An energy that ignores the points leaves them without a gradient: it is zero.
         gradients.try_alloc_for(x).map_err(Error::tensor)?;
         Ok((energy, gradients.get(x)))
+    }
+
+    /// The energy's type, for messages about what it returned.
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
     }
 
     /// A copy of the energy as it is now that is quicker to evaluate many times, if there is one.

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Density, Energy, Points};
+use crate::energy::{Density, Energy, Points, checked};
 use crate::quadrature::Quadrature;
 
 /// log Z = log ∫ exp(-U) dx over the grid's box, by quadrature.
@@ -69,8 +69,8 @@ pub(super) fn log_ratios<E: Number, Dev: Backend<E>>(
         return Err(Error::shape("x", x.shape(), "at least one point"));
     }
     let (u, log_p) = (
-        doubles(&energy.energy(x)?),
-        doubles(&truth.log_densities(x)?),
+        doubles(&checked::energies(energy, x)?),
+        doubles(&checked::log_densities(truth, x)?),
     );
     let ratios: Vec<f64> = u.iter().zip(&log_p).map(|(u, log_p)| -u - log_p).collect();
     let count = (ratios.len() as f64).ln();
@@ -83,7 +83,8 @@ pub(super) fn on_grid<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
     grid: &Quadrature,
 ) -> Result<Vec<f64>, Error> {
-    Ok(doubles(&energy.energy(&grid.points(&Dev::default())?)?))
+    let x = grid.points(&Dev::default())?;
+    Ok(doubles(&checked::energies(energy, &x)?))
 }
 
 pub(super) fn log_integral(grid: &Quadrature, energies: &[f64]) -> f64 {

@@ -2,7 +2,7 @@
 
 use super::{TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, GradientTape, Points, TapedValues, for_each_backend, scalar};
+use crate::energy::{Energy, GradientTape, Points, TapedValues, checked, for_each_backend, scalar};
 use crate::{Error, kernel};
 use dfdx::prelude::*;
 
@@ -58,8 +58,8 @@ impl Contrast {
         particles: &Points<E, Dev>,
     ) -> Result<TapedLoss<E, Dev>, Error> {
         self.check(x, particles)?;
-        let at_data = energies(energy, x)?;
-        let at_particles = energies(energy, particles)?;
+        let at_data = checked::energies_taped(energy, x)?;
+        let at_particles = checked::energies_taped(energy, particles)?;
         self.loss(at_data, at_particles).map_err(Error::tensor)
     }
 
@@ -150,17 +150,3 @@ macro_rules! implement {
     };
 }
 for_each_backend!(implement);
-
-/// The energies of a batch, one for each point whoever wrote the energy.
-pub(super) fn energies<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<TapedValues<E, Dev>, Error> {
-    let values = energy.energy_taped(x.leaky_trace())?;
-    let (found, (points, _)) = (values.shape().0, *x.shape());
-    if found != points {
-        let expected = format!("({points},), one value for each point");
-        return Err(Error::shape("the energy", (found,), expected));
-    }
-    Ok(values)
-}

@@ -1,9 +1,8 @@
 //! Contrastive divergence with Langevin chains.
 
-use super::contrast::energies;
 use super::{Loss, TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, for_each_backend, scalar};
+use crate::energy::{Energy, Points, checked, for_each_backend, scalar};
 use crate::sample::{Langevin, Sampler};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -137,7 +136,10 @@ impl ContrastiveDivergence {
         Langevin: Sampler<E, Dev, Noise = Points<E, Dev>>,
     {
         let negatives = self.negatives(energy, x, noise)?;
-        let (positive, negative) = (energies(energy, x)?, energies(energy, &negatives)?);
+        let (positive, negative) = (
+            checked::energies_taped(energy, x)?,
+            checked::energies_taped(energy, &negatives)?,
+        );
         let mean = || -> Result<_, Dev::Err> {
             let (plus, tape) = positive.split_tape();
             let (minus, minus_tape) = negative.split_tape();

@@ -229,6 +229,6 @@ mod tests {
         };
         let none: Points<f64> = Cpu::default().zeros_like(&(0, 2));
         assert!(message(&Constant, &none).contains("at least one point"));
-        assert!(message(&Single, &points()).contains("the energy has shape (1,)"));
+        assert!(message(&Single, &points()).contains("Single has shape (1,)"));
     }
 }

@@ -1,7 +1,7 @@
 //! The Fisher divergence, score matching's objective, between two known densities.
 
 use crate::Error;
-use crate::energy::{Density, Points};
+use crate::energy::{Density, Points, checked};
 
 /// The Fisher divergence of `model` from `truth`, estimated on samples x_i of the truth.
 ///
@@ -36,13 +36,7 @@ pub fn fisher_divergence(
     if x.shape().0 == 0 {
         return Err(Error::shape("x", x.shape(), "at least one point"));
     }
-    let (p, q) = (truth.score(x)?, model.score(x)?);
-    for score in [&p, &q] {
-        if score.shape() != x.shape() {
-            let expected = format!("{:?}, as the points have", x.shape());
-            return Err(Error::shape("a score", score.shape(), expected));
-        }
-    }
+    let (p, q) = (checked::score(truth, x)?, checked::score(model, x)?);
     let squares = q.try_sub(p).and_then(|difference| difference.try_square());
     let sum = squares.and_then(|squares| squares.try_sum::<Rank0, _>());
     Ok(sum.map_err(Error::tensor)?.array() / (2.0 * x.shape().0 as f64))

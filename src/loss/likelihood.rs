@@ -1,9 +1,8 @@
 //! Maximum likelihood with an integrated normalising constant.
 
-use super::contrast::energies;
 use super::{Loss, TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, for_each_backend, tensor};
+use crate::energy::{Energy, Points, checked, for_each_backend, tensor};
 use crate::quadrature::Quadrature;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -61,7 +60,10 @@ impl MaximumLikelihood {
         let grid = self.grid_points(x)?;
         let log_weights = self.grid.weights().iter().map(|weight| weight.ln());
         let log_weights = tensor(x.device(), log_weights, (grid.shape().0,))?;
-        let (at_data, at_grid) = (energies(energy, x)?, energies(energy, &grid)?);
+        let (at_data, at_grid) = (
+            checked::energies_taped(energy, x)?,
+            checked::energies_taped(energy, &grid)?,
+        );
         let loss = || -> Result<_, Dev::Err> {
             let log_z = at_grid.try_negate()?.try_add(log_weights)?;
             at_data

@@ -2,7 +2,7 @@
 
 use super::{Loss, TapedLoss, fused};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Derivatives, Points, TwiceDifferentiable, for_each_backend, scalar};
+use crate::energy::{Derivatives, Points, TwiceDifferentiable, checked, for_each_backend, scalar};
 use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
 
@@ -45,13 +45,7 @@ fn taped_on<E: Number, Dev: Backend<E>>(
         gradient,
         curvature,
         tape,
-    } = energy.derivatives_taped(x)?;
-    for derivative in [&gradient, &curvature] {
-        if derivative.shape() != x.shape() {
-            let expected = format!("{:?}, as the points have", x.shape());
-            return Err(Error::shape("a derivative", derivative.shape(), expected));
-        }
-    }
+    } = checked::derivatives(energy, x)?;
     let mean = || -> Result<_, Dev::Err> {
         let curvature = curvature.put_tape(tape);
         let half_square = gradient

@@ -2,7 +2,7 @@
 
 use super::{Sampler, Step};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, for_each_backend, scalar};
+use crate::energy::{Energy, Points, checked, for_each_backend, scalar};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
@@ -63,7 +63,7 @@ impl Langevin {
             let expected = format!("{:?}, as the points have", x.shape());
             return Err(Error::shape("noise", noise.shape(), expected));
         }
-        let (_, slope) = energy.gradient(x)?;
+        let (_, slope) = checked::gradient(energy, x)?;
         let (half, root) = (scalar::<E>(-0.5 * h), scalar::<E>(h.sqrt()));
         let mut moved = read(x);
         for ((x, slope), noise) in moved.iter_mut().zip(read(&slope)).zip(read(noise)) {

@@ -2,7 +2,7 @@
 
 use super::{Langevin, Sampler, Step, langevin};
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, Values, for_each_backend};
+use crate::energy::{Energy, Points, Values, checked, for_each_backend};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 use rand::RngExt;
@@ -62,7 +62,10 @@ impl Mala {
             return Err(Error::shape("decision", noise.decision.shape(), expected));
         }
         let proposed = self.proposal.step(energy, x, &noise.proposal)?.x;
-        let (here, there) = (energy.gradient(x)?, energy.gradient(&proposed)?);
+        let (here, there) = (
+            checked::gradient(energy, x)?,
+            checked::gradient(energy, &proposed)?,
+        );
         let number = |values: Vec<E>| -> Vec<f64> {
             values
                 .iter()

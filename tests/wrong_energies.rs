@@ -1,0 +1,175 @@
+//! Energies of a user's own that return too little or too much: an error that names them, from
+//! whatever asks, and never a panic or a number.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may.
+
+use energy_discrepancy::dfdx::prelude::*;
+use energy_discrepancy::energy::{Derivatives, TwiceDifferentiable};
+use energy_discrepancy::eval::{
+    density_on, log_density_mse, log_z, log_z_from_samples, mode_masses,
+};
+use energy_discrepancy::prelude::*;
+
+/// U = 0 of all points but the last.
+struct TooFew;
+
+impl Energy<f64> for TooFew {
+    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+        let count = x.shape().0.saturating_sub(1);
+        Ok(x.device().zeros_like(&(count,)).retaped())
+    }
+}
+
+/// U = |x|²/2 with a gradient of its own, for twice as many points.
+struct TooManySlopes;
+
+impl Energy<f64> for TooManySlopes {
+    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+        Ok(x.square().sum::<_, Axis<1>>() * 0.5)
+    }
+
+    fn gradient(&self, x: &Points<f64>) -> Result<(Values<f64>, Points<f64>), Error> {
+        let (points, d) = *x.shape();
+        Ok((self.energy(x)?, x.device().zeros_like(&(2 * points, d))))
+    }
+}
+
+impl TwiceDifferentiable<f64> for TooManySlopes {
+    fn derivatives_taped(&self, x: &Points<f64>) -> Result<Derivatives<f64>, Error> {
+        Ok(Derivatives {
+            gradient: x.clone(),
+            curvature: self.gradient(x)?.1,
+            tape: GradientTape::default(),
+        })
+    }
+}
+
+/// A density needs data to draw from: these are a normal density's.
+macro_rules! density {
+    ($Energy:ty) => {
+        impl Data<f64> for $Energy {
+            fn dimension(&self) -> usize {
+                1
+            }
+
+            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<f64>, Error> {
+                normal().sample(n, rng)
+            }
+        }
+
+        impl Density<f64> for $Energy {}
+    };
+}
+density!(TooFew);
+density!(TooManySlopes);
+
+fn normal() -> GaussianMixture {
+    GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap()
+}
+
+fn points() -> Points<f64> {
+    normal().sample(8, &mut rng(0)).unwrap()
+}
+
+fn assert_names<T>(what: &str, result: Result<T, Error>, parts: [&str; 3]) {
+    let Err(error) = result else {
+        panic!("{what} does not see the wrong shape");
+    };
+    for part in parts {
+        let said = error.to_string();
+        assert!(said.contains(part), "{what}: \"{said}\" lacks \"{part}\"");
+    }
+}
+
+/// One step from the points.
+fn step<S: Sampler<f64>>(sampler: S, energy: &dyn Energy<f64>) -> Result<(), Error> {
+    let noise = sampler.draw(&points(), &mut rng(1))?;
+    sampler.step(energy, &points(), &noise).map(|_| ())
+}
+
+/// The loss on the points.
+fn value<L: Loss<f64, Of = dyn Energy<f64>>>(loss: L, energy: &TooFew) -> Result<f64, Error> {
+    let noise = loss.draw(&points(), &mut rng(1))?;
+    loss.evaluate(energy, &points(), &noise)
+}
+
+#[test]
+fn samplers_name_the_energy_that_returns_too_few_values() {
+    let parts = ["U from wrong_energies::TooFew", "(7,)", "(8,)"];
+    let mala = Mala::with_step_size(0.1);
+    assert_names(
+        "Langevin",
+        step(Langevin::with_step_size(0.1), &TooFew),
+        parts,
+    );
+    assert_names("MALA", step(mala, &TooFew), parts);
+    let chain = mala.chain(&TooFew, &points(), 2, None, &mut rng(1));
+    assert_names("a chain", chain, parts);
+}
+
+#[test]
+fn samplers_name_the_energy_that_returns_too_many_slopes() {
+    let parts = ["∇U from wrong_energies::TooManySlopes", "(16, 1)", "(8, 1)"];
+    let langevin = Langevin::with_step_size(0.1);
+    assert_names("Langevin", step(langevin, &TooManySlopes), parts);
+    assert_names(
+        "MALA",
+        step(Mala::with_step_size(0.1), &TooManySlopes),
+        parts,
+    );
+}
+
+#[test]
+fn losses_name_the_energy() {
+    let parts = ["U from wrong_energies::TooFew", "(7,)", "(8,)"];
+    let discrepancy = EnergyDiscrepancy::with_std(1.0);
+    assert_names("energy discrepancy", value(discrepancy, &TooFew), parts);
+    let divergence = ContrastiveDivergence::default();
+    assert_names("contrastive divergence", value(divergence, &TooFew), parts);
+    let grid = Quadrature::interval(-8.0..8.0, 21).unwrap();
+    assert_names(
+        "likelihood",
+        value(MaximumLikelihood::on(grid), &TooFew),
+        parts,
+    );
+
+    let parts = [
+        "∂²U/∂x² from wrong_energies::TooManySlopes",
+        "(16, 1)",
+        "(8, 1)",
+    ];
+    let value = ScoreMatching.evaluate(&TooManySlopes, &points(), &());
+    assert_names("score matching", value, parts);
+    let parts = [
+        "∇ log p from wrong_energies::TooManySlopes",
+        "(16, 1)",
+        "(8, 1)",
+    ];
+    let value = fisher_divergence(&normal(), &TooManySlopes, &points());
+    assert_names("the Fisher divergence", value, parts);
+}
+
+#[test]
+fn evaluation_names_the_energy() {
+    let grid = Quadrature::interval(-8.0..8.0, 21).unwrap();
+    let parts = ["U from wrong_energies::TooFew", "(20,)", "(21,)"];
+    assert_names("log Z", log_z(&TooFew, &grid), parts);
+    assert_names("the density", density_on(&TooFew, &grid), parts);
+    assert_names("the masses", mode_masses(&TooFew, &[[0.0]], &grid), parts);
+    let model = Comparison::on(&TooFew, &normal(), &grid);
+    assert_names("the comparison", model, parts);
+    let truth = Comparison::on(&normal(), &TooFew, &grid);
+    assert_names("the comparison", truth, parts);
+
+    let parts = ["U from wrong_energies::TooFew", "(7,)", "(8,)"];
+    let x = points();
+    let model = log_z_from_samples(&TooFew, &normal(), &x);
+    assert_names("log Z from samples", model, parts);
+    let model = log_density_mse(&TooFew, &normal(), &x);
+    assert_names("the error", model, parts);
+    let parts = ["log p from wrong_energies::TooFew", "(7,)", "(8,)"];
+    let truth = log_density_mse(&normal(), &TooFew, &x);
+    assert_names("the error", truth, parts);
+    let metric = LogDensityMse::new(TooFew, 8).evaluate(&normal(), &mut rng(1));
+    assert_names("the metric", metric, parts);
+}
