@@ -173,3 +173,19 @@ fn evaluation_names_the_energy() {
     let metric = LogDensityMse::new(TooFew, 8).evaluate(&normal(), &mut rng(1));
     assert_names("the metric", metric, parts);
 }
+
+#[test]
+fn no_points_have_no_values_and_no_values_of_a_point_are_an_error() {
+    let (langevin, mala) = (Langevin::with_step_size(0.1), Mala::with_step_size(0.1));
+    let points = |count: usize| -> Points<f64> { Cpu::default().zeros_like(&(count, 1)) };
+    let mut rng = rng(1);
+    for end in [
+        langevin.chain(&TooFew, &points(0), 2, None, &mut rng),
+        mala.chain(&TooFew, &points(0), 2, None, &mut rng),
+    ] {
+        assert_eq!(end.unwrap().last.shape(), &(0, 1));
+    }
+    let parts = ["U from wrong_energies::TooFew", "(0,)", "(1,)"];
+    let end = langevin.chain(&TooFew, &points(1), 2, None, &mut rng);
+    assert_names("a chain", end, parts);
+}

@@ -77,7 +77,7 @@ impl Mala {
         let (slope, new_slope) = (number(read(&here.1)), number(read(&there.1)));
         let (mut moved, proposed) = (read(x), read(&proposed));
         let mut accepted = 0;
-        for (i, uniform) in noise.decision.as_vec().into_iter().enumerate() {
+        for (i, uniform) in read(&noise.decision).into_iter().enumerate() {
             let point = i * d..(i + 1) * d;
             // log q(to | from), up to a constant.
             let log_q = |to: &[f64], from: &[f64], slope: &[f64]| -> f64 {
