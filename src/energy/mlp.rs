@@ -210,6 +210,15 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
     }
 }
 
+/// Whether points of this shape, `(B, D)`, can enter a net with these widths.
+pub(super) fn check_input(widths: &[usize], shape: &(usize, usize)) -> Result<(), Error> {
+    if shape.1 == widths[0] {
+        return Ok(());
+    }
+    let expected = format!("(B, {}), as the net's input has", widths[0]);
+    Err(Error::shape("x", shape, expected))
+}
+
 /// The copy has tensors of its own: gradients of the two nets never mix.
 impl<E: Dtype, Dev: Device<E>> Clone for Mlp<E, Dev> {
     fn clone(&self) -> Self {

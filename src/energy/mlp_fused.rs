@@ -1,6 +1,6 @@
 //! The multilayer perceptron as one fused operation: single precision on a CPU.
 
-use super::mlp::Layer;
+use super::mlp::{Layer, check_input};
 use super::{Energy, Mlp, Points, TapedPoints, TapedValues, Values};
 use crate::Error;
 use crate::backend::{Backend, append, read};
@@ -41,11 +41,7 @@ impl FusedMlp {
 
     /// Whether points of this shape, `(B, D)`, can enter the net.
     pub(crate) fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
-        if shape.1 == self.widths[0] {
-            return Ok(());
-        }
-        let expected = format!("(B, {}), as the net's input has", self.widths[0]);
-        Err(Error::shape("x", shape, expected))
+        check_input(&self.widths, shape)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The multilayer perceptron in ordinary dfdx operations, on any device.
 
 use super::activation::{activate, derivatives};
+use super::mlp::check_input;
 use super::{
     Derivatives, Energy, Mlp, Parameter, Points, TapedPoints, TapedValues, Trainable,
     TwiceDifferentiable, Values, for_each_backend, scalar,
@@ -55,7 +56,7 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
         &self,
         x: Tensor<(usize, usize), E, Dev, T>,
     ) -> Result<Tensor<(usize,), E, Dev, T>, Error> {
-        self.check(x.shape())?;
+        check_input(&self.widths, x.shape())?;
         let rows = x.shape().0;
         let run = || -> Result<_, Dev::Err> {
             let mut a = x;
@@ -74,7 +75,7 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
     /// u = ∂z/∂x_d and v = ∂²z/∂x_d², (D B, width), with
     /// a = φ(z), ∂a = φ'(z) u, ∂²a = φ''(z) u² + φ'(z) v.
     fn plain_derivatives(&self, x: &Points<E, Dev>) -> Result<Derivatives<E, Dev>, Error> {
-        self.check(x.shape())?;
+        check_input(&self.widths, x.shape())?;
         let (b, d) = *x.shape();
         let run = || -> Result<Derivatives<E, Dev>, Dev::Err> {
             let mut record = Record(OwnedTape::default());
@@ -122,14 +123,6 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
             })
         };
         run().map_err(Error::tensor)
-    }
-
-    pub(super) fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
-        if shape.1 == self.widths()[0] {
-            return Ok(());
-        }
-        let expected = format!("(B, {}), as the net's input has", self.widths()[0]);
-        Err(Error::shape("x", shape, expected))
     }
 }
 
