@@ -187,17 +187,13 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         state: &mut State<E>,
         job: &mut dyn Job<E, Dev>,
     ) -> Result<(), Error> {
-        let mut due = self
-            .watches
-            .iter_mut()
-            .filter(|watch| step.is_multiple_of(watch.every));
-        let mut due = due.by_ref().peekable();
-        if due.peek().is_none() {
+        let due = |watch: &Watch<E, Dev>| step.is_multiple_of(watch.every);
+        if !self.watches.iter().any(due) {
             return Ok(());
         }
         let ema = job.ema();
         ema.set_flat_parameters(&state.mean)?;
-        for watch in due {
+        for watch in self.watches.iter_mut().filter(|watch| due(watch)) {
             let value = watch.metric.evaluate(&*ema, &mut state.metric_rng)?;
             self.history.push_metric(&watch.name, step, value);
         }
