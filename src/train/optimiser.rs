@@ -23,21 +23,6 @@ pub struct Optimiser<E = f32> {
     steps: i32,
 }
 
-/// The numbers of one step.
-#[derive(Clone, Copy)]
-struct Scalars<E> {
-    keep_first: E,
-    take_first: E,
-    keep_second: E,
-    take_second: E,
-    step_size: E,
-    inverse_root: E,
-    epsilon: E,
-    weight_decay: E,
-    keep_mean: E,
-    take_mean: E,
-}
-
 impl<E: Number> Optimiser<E> {
     /// Adam for `n` parameters, before its first step.
     ///
@@ -70,29 +55,6 @@ impl<E: Number> Optimiser<E> {
         settings.check()?;
         self.settings = settings;
         Ok(())
-    }
-
-    fn scalars(&self, decay: f64) -> Scalars<E> {
-        let Adam {
-            learning_rate,
-            betas: (first, second),
-            epsilon,
-            weight_decay,
-        } = self.settings;
-        let size = learning_rate / (1.0 - first.powi(self.steps));
-        let root = (1.0 - second.powi(self.steps)).sqrt();
-        Scalars {
-            keep_first: scalar(first),
-            take_first: scalar(1.0 - first),
-            keep_second: scalar(second),
-            take_second: scalar(1.0 - second),
-            step_size: scalar(size),
-            inverse_root: scalar(1.0 / root),
-            epsilon: scalar(epsilon),
-            weight_decay: scalar(weight_decay),
-            keep_mean: scalar(decay),
-            take_mean: scalar(1.0 - decay),
-        }
     }
 
     /// One step: changes the parameters, and then the running mean if there is one.
@@ -167,19 +129,36 @@ impl<E: Number> Optimiser<E> {
         Ok(true)
     }
 
+    /// The formula as it is written, for every number type.
     fn plain(&mut self, parameters: &mut [E], gradient: &[E], mean: Option<&mut [E]>, decay: f64) {
-        let k = self.scalars(decay);
+        let Adam {
+            learning_rate,
+            betas: (first, second),
+            epsilon,
+            weight_decay,
+        } = self.settings;
+        let size: E = scalar(learning_rate / (1.0 - first.powi(self.steps)));
+        let inverse_root: E = scalar(1.0 / (1.0 - second.powi(self.steps)).sqrt());
+        let (epsilon, weight_decay): (E, E) = (scalar(epsilon), scalar(weight_decay));
+        let (keep_first, take_first) = shares::<E>(first);
+        let (keep_second, take_second) = shares::<E>(second);
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((θ, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = *g + k.weight_decay * *θ;
-            *m = k.keep_first * *m + k.take_first * g;
-            *v = k.keep_second * *v + k.take_second * g * g;
-            *θ -= k.step_size * *m / (v.sqrt() * k.inverse_root + k.epsilon);
+            let g = *g + weight_decay * *θ;
+            *m = keep_first * *m + take_first * g;
+            *v = keep_second * *v + take_second * g * g;
+            *θ -= size * *m / (v.sqrt() * inverse_root + epsilon);
         }
         if let Some(values) = mean {
+            let (keep, take) = shares::<E>(decay);
             for (mean, θ) in values.iter_mut().zip(parameters) {
-                *mean = k.keep_mean * *mean + k.take_mean * *θ;
+                *mean = keep * *mean + take * *θ;
             }
         }
     }
+}
+
+/// The share of an old mean that is kept, and that of the new value.
+fn shares<E: Number>(kept: f64) -> (E, E) {
+    (scalar(kept), scalar(1.0 - kept))
 }
