@@ -128,6 +128,34 @@ pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
 ///
 /// dfdx has no double backward. The derivatives are therefore carried forward through the net,
 /// and one ordinary backward pass follows.
+///
+/// # Examples
+/// A quadratic energy, U = |x|²/2, of which score matching is the mean of |x|²/2 - D:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+/// use energy_discrepancy::energy::{Derivatives, TwiceDifferentiable};
+///
+/// struct Quadratic;
+/// impl Energy for Quadratic {
+///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+///         Ok(x.square().sum::<_, Axis<1>>() * 0.5)
+///     }
+/// }
+/// impl TwiceDifferentiable for Quadratic {
+///     fn derivatives_taped(&self, x: &Points) -> Result<Derivatives, Error> {
+///         Ok(Derivatives {
+///             gradient: x.clone(),
+///             curvature: x.device().ones_like(x),
+///             tape: GradientTape::default(), // of no parameters
+///         })
+///     }
+/// }
+///
+/// let x: Points = Cpu::default().tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// assert_eq!(ScoreMatching.evaluate(&Quadratic, &x, &())?, 12.5 - 2.0);
+/// # Ok::<(), Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no forward derivatives, which exact score matching needs",
     note = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"

@@ -9,6 +9,20 @@ use std::path::Path;
 /// One tensor of an energy's parameters, whatever its shape.
 ///
 /// Implemented for every dfdx tensor, so that an energy lists its fields and no more.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let mut weight: Tensor<(usize, usize), f32, Cpu> = Cpu::default().zeros_like(&(2, 3));
+/// let parameter: &mut dyn Parameter = &mut weight;
+/// parameter.set(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+/// assert_eq!((parameter.sizes(), parameter.len()), (vec![2, 3], 6));
+/// assert!(parameter.set(&[1.0]).is_err());
+/// assert_eq!(weight.as_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Parameter<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// The tensor's shape.
     fn sizes(&self) -> Vec<usize>;

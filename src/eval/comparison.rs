@@ -17,6 +17,20 @@ use crate::{Error, Rng};
 ///
 /// # Errors
 /// If there is no point, or a tensor operation fails.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::eval::log_density_mse;
+/// use energy_discrepancy::prelude::*;
+///
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let q = GaussianMixture::new(&[1.0], &[[0.1]], &[1.0])?;
+/// let x: Points<f64> = p.sample(5000, &mut rng(0))?;
+/// assert!(log_density_mse(&p, &p, &x)? < 1e-20);
+/// // log q - log p = 0.1 x + const, whose variance is 0.01.
+/// assert!((log_density_mse(&q, &p, &x)? - 0.01).abs() < 0.001);
+/// # Ok::<(), Error>(())
+/// ```
 pub fn log_density_mse<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
     truth: &dyn Density<E, Dev>,

@@ -32,6 +32,18 @@ pub fn log_z<E: Number, Dev: Backend<E>>(
 ///
 /// # Errors
 /// If the grid has another dimension than the energy, or a tensor operation fails.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::eval::density_on;
+/// use energy_discrepancy::prelude::*;
+///
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let densities = density_on::<f64, _>(&p, &Quadrature::interval(-8.0..8.0, 101)?)?;
+/// let at_zero = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
+/// assert!((densities[50] - at_zero).abs() < 1e-12);
+/// # Ok::<(), Error>(())
+/// ```
 pub fn density_on<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
     grid: &Quadrature,
@@ -50,6 +62,19 @@ pub fn density_on<E: Number, Dev: Backend<E>>(
 ///
 /// # Errors
 /// If there is no point, or a tensor operation fails.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::eval::log_z_from_samples;
+/// use energy_discrepancy::prelude::*;
+///
+/// // Both are normalised, so that log Z is 0; the model is a little narrower.
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let q = GaussianMixture::new(&[1.0], &[[0.0]], &[0.9])?;
+/// let x: Points<f64> = p.sample(5000, &mut rng(0))?;
+/// assert!(log_z_from_samples(&q, &p, &x)?.abs() < 0.01);
+/// # Ok::<(), Error>(())
+/// ```
 pub fn log_z_from_samples<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
     truth: &dyn Density<E, Dev>,

@@ -79,6 +79,21 @@ pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
 }
 
 /// Gaussian noise twice: y_i = x_i + s ξ_i, and x_ij = y_i + s ξ'_ij, all ξ standard normal.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+/// use energy_discrepancy::loss::{Gaussian, Perturbation};
+///
+/// let x: Points<f64> = Cpu::default().zeros_like(&(1000, 1));
+/// let gaussian = Gaussian::with_variance(2.0);
+/// let particles = gaussian.perturb(&x, &gaussian.draw(&x, 4, &mut rng(0))?)?;
+/// assert_eq!(particles.shape(), &(4000, 1));
+/// // Noise of variance t twice: 2t around the data, with a standard error of 0.12.
+/// assert!((particles.square().mean::<Rank0, _>().array() - 4.0).abs() < 0.5);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gaussian {
     std: f64,

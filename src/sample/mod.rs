@@ -94,6 +94,21 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
 }
 
 /// Where one step led.
+///
+/// # Examples
+/// A point whose proposal is refused stays where it is:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let x: Points = Cpu::default().zeros_like(&(100, 1));
+/// let mala = Mala::with_step_size(1.0);
+/// let step = mala.step(&p, &x, &mala.draw(&x, &mut rng(0))?)?;
+/// let moved = step.x.as_vec().iter().filter(|x| **x != 0.0).count();
+/// assert_eq!(step.acceptance, moved as f64 / 100.0);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// The new points, `(B, D)`.
@@ -103,6 +118,21 @@ pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
 }
 
 /// What a chain went through.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
+/// let start: Points = Cpu::default().zeros_like(&(100, 1));
+/// let langevin = Langevin::with_step_size(0.1);
+/// let chain = langevin.chain(&p, &start, 30, Some(10), &mut rng(0))?;
+/// assert_eq!((chain.steps, chain.acceptance), (30, 1.0));
+/// assert_eq!(chain.kept.len(), 3);
+/// assert_eq!(chain.kept[2].as_vec(), chain.last.as_vec());
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Chain<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// The last state, `(B, D)`.

@@ -2,31 +2,12 @@
 
 use super::history::History;
 use super::stopped::Stopped;
-use super::{Adam, Ema, Optimiser};
+use super::{Adam, Ema, Metric, Optimiser};
 use crate::backend::{Backend, Number};
 use crate::data::Data;
-use crate::energy::{Energy, Points, Trainable, for_each_backend};
+use crate::energy::{Points, Trainable, for_each_backend};
 use crate::notebook::{Progress, StopButton};
 use crate::{Error, Rng, rng};
-use dfdx::prelude::*;
-
-/// A number to follow while an energy is trained. Closures are metrics.
-pub trait Metric<E: Dtype = f32, Dev: Device<E> = Cpu> {
-    /// The number for this energy, with random numbers that training does not use.
-    ///
-    /// # Errors
-    /// Whatever goes wrong, which ends the training.
-    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error>;
-}
-
-impl<E: Dtype, Dev: Device<E>, F> Metric<E, Dev> for F
-where
-    F: FnMut(&dyn Energy<E, Dev>, &mut Rng) -> Result<f64, Error>,
-{
-    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
-        self(energy, rng)
-    }
-}
 
 /// The energy and the loss of a run, as the loop sees them.
 pub trait Job<E: Number, Dev: Backend<E>> {

@@ -3,13 +3,14 @@
 mod adam;
 mod fit;
 mod history;
+mod metric;
 mod optimiser;
 mod stopped;
 mod trainer;
 
 pub use adam::Adam;
-pub use fit::Metric;
 pub use history::{History, Series};
+pub use metric::Metric;
 pub use optimiser::{Ema, Optimiser};
 pub use stopped::Stopped;
 pub use trainer::Trainer;

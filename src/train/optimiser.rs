@@ -6,6 +6,20 @@ use crate::energy::scalar;
 use crate::{Error, kernel};
 
 /// The running mean of the weights: after each step, ema ← d ema + (1 - d) θ.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::train::{Ema, Optimiser};
+///
+/// let mut adam = Optimiser::new(Adam::new(0.1), 1)?;
+/// let (mut parameter, mut mean) = ([1.0_f64], [1.0]);
+/// let ema = Ema { decay: 0.9, values: &mut mean };
+/// adam.step(&mut parameter, &[5.0], Some(ema))?;
+/// // The parameter went from 1 to 0.9, and its mean a tenth of the way.
+/// assert!((parameter[0] - 0.9).abs() < 1e-8 && (mean[0] - 0.99).abs() < 1e-8);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Ema<'a, E> {
     /// d, the share of the old mean that is kept.
@@ -15,6 +29,22 @@ pub struct Ema<'a, E> {
 }
 
 /// Adam with what it remembers: both moments and the number of steps.
+///
+/// # Examples
+/// A loop of one's own, for the minimum of (θ - 3)²:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::train::Optimiser;
+///
+/// let mut adam = Optimiser::new(Adam::new(0.1), 1)?;
+/// let mut θ = [0.0_f64];
+/// for _ in 0..500 {
+///     let gradient = [2.0 * (θ[0] - 3.0)];
+///     adam.step(&mut θ, &gradient, None)?;
+/// }
+/// assert!((θ[0] - 3.0).abs() < 1e-3);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser<E = f32> {
     settings: Adam,

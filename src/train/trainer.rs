@@ -2,8 +2,9 @@
 
 use super::Stopped;
 use super::adam::Adam;
-use super::fit::{Fit, Job, Metric, Run, Watch};
+use super::fit::{Fit, Job, Run, Watch};
 use super::history::History;
+use super::metric::Metric;
 use crate::backend::{Backend, Number};
 use crate::data::Data;
 use crate::energy::{Points, Trainable};
