@@ -33,10 +33,10 @@ store: setup
 test: setup test-rust test-kernel
 
 test-rust:
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
-	cargo test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo test --workspace
 
 test-kernel: setup
 	.kernel/python -m pytest -q tests/kernel

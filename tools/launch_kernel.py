@@ -1,22 +1,20 @@
-"""Starts evcxr_jupyter as the kernel "Rust (energy-discrepancy)".
+"""Starts evcxr_jupyter, behind the relay, as the kernel "Rust (energy-discrepancy)".
 
 Usage: launch_kernel.py EVCXR_JUPYTER CONNECTION_FILE (from the kernelspec that set-up writes)
 
-What it adds to evcxr: a warm build folder that no other kernel uses, and a Stop button that
-loses nothing (the kernel ignores the interrupt, and the crate's loops look for it).
+Gives it a warm build folder that no other kernel uses, and the environment that makes it quick.
 """
 
 import fcntl
 import os
 import shutil
-import signal
 import sys
 from itertools import count
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from layout import CARGO_HOME, KERNEL, POOL, ROOT, RUST_SOURCE, TEMPLATE, WARM_CONFIG, source_files, try_lock
+from layout import CARGO_HOME, KERNEL, POOL, RELAY, ROOT, RUST_SOURCE, TEMPLATE, WARM_CONFIG, source_files, try_lock
 
 STAMP = "stamp"
 """In a build folder: what it was built from."""
@@ -85,8 +83,7 @@ def main(evcxr: str, connection_file: str) -> None:
         "JUPYTER_PATH": str(KERNEL / "none"),
         "RUST_BACKTRACE": "0",
     }
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.execv(evcxr, [evcxr, "--control_file", connection_file])
+    os.execv(RELAY, [RELAY, evcxr, connection_file])
 
 
 if __name__ == "__main__":

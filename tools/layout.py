@@ -21,6 +21,8 @@ CARGO_HOME = KERNEL / "cargo-home"
 """The cargo folder of running kernels."""
 WARM_CONFIG = KERNEL / "config"
 """evcxr's configuration that loads the crate as a kernel starts."""
+RELAY = KERNEL / "relay" / "bin" / "evcxr-relay"
+"""What front ends talk to; evcxr runs behind it."""
 KERNEL_NAME = "energy-discrepancy"
 EVCXR_VERSION = "0.22.0"
 
@@ -43,6 +45,12 @@ def source_files() -> list[Path]:
     for folder in ("src", "assets"):
         files += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
     return files
+
+
+def relay_files() -> list[Path]:
+    """What the relay is built from."""
+    files = sorted((ROOT / "relay" / "src").rglob("*.rs"))
+    return [ROOT / "relay" / "Cargo.toml", ROOT / "Cargo.lock", *files]
 
 
 @contextlib.contextmanager

@@ -25,11 +25,13 @@ from layout import (
     KERNEL_NAME,
     POOL,
     ROOT,
+    RELAY,
     RUST_SOURCE,
     TEMPLATE,
     WARM_CONFIG,
     locked,
     python_pins,
+    relay_files,
     source_files,
 )
 
@@ -49,6 +51,7 @@ def main() -> None:
             library = ensure_rust_source()
             copy_rust_source(library)
             evcxr = ensure_evcxr()
+            ensure_relay()
             write_cargo_home()
             write_kernelspec(evcxr)
             write_configuration()
@@ -212,6 +215,18 @@ def is_tested_version(evcxr: Path) -> bool:
 # The kernel
 
 
+def ensure_relay() -> None:
+    """The relay in front of evcxr, with the versions that the tests ran with."""
+    stamp = RELAY.parents[1] / "stamp"
+    wanted = digest(relay_files(), output("rustc", "-vV"))
+    if RELAY.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("building the relay in front of the Rust kernel (1 to 2 minutes on two cores)")
+    install = ["cargo", "install", "--quiet", "--locked", "--force", "--path", ROOT / "relay"]
+    subprocess.run([*install, "--root", RELAY.parents[1]], check=True, cwd=ROOT)
+    write(stamp, wanted)
+
+
 def write_kernelspec(evcxr: Path) -> None:
     folder = KERNEL / "share" / "jupyter" / "kernels" / KERNEL_NAME
     spec = {
@@ -224,7 +239,7 @@ def write_kernelspec(evcxr: Path) -> None:
         ],
         "display_name": f"Rust ({KERNEL_NAME})",
         "language": "rust",
-        "interrupt_mode": "signal",
+        "interrupt_mode": "message",
     }
     write(folder / "kernel.json", json.dumps(spec, indent=1))
 
@@ -294,11 +309,15 @@ def ensure_template(python: Path, evcxr: Path) -> None:
 
 
 def fingerprint(evcxr: Path) -> str:
-    digest = hashlib.sha256()
     files = [*source_files(), POOL / ".cargo" / "config.toml", ROOT / "tools" / "launch_kernel.py"]
+    return digest(files, f"{output('rustc', '-vV')}{evcxr}")
+
+
+def digest(files: list[Path], text: str) -> str:
+    """What changes with the files' names and contents, and with the text."""
+    digest = hashlib.sha256(text.encode())
     for path in files:
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    digest.update(f"{output('rustc', '-vV')}{evcxr}".encode())
     return digest.hexdigest()
 
 

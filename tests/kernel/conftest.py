@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from layout import FIRST_CELL, KERNEL, KERNEL_NAME
+
+SPECS = KERNEL / "share" / "jupyter" / "kernels"
 
 
 @dataclass
@@ -27,17 +30,20 @@ class Reply:
     stderr: str = ""
     data: dict = field(default_factory=dict)
     errors: list = field(default_factory=list)
+    messages: list = field(default_factory=list)
+    """All broadcasts in order, as (type, content)."""
+    content: dict = field(default_factory=dict)
+    """Of the reply itself."""
 
 
 class Kernel:
     """A running kernel; `run` is Shift-Enter."""
 
-    def __init__(self, **environment):
-        environment = os.environ | {"JUPYTER_PATH": str(KERNEL / "share" / "jupyter")} | environment
-        os.environ["JUPYTER_PATH"] = environment["JUPYTER_PATH"]
-        self.manager = KernelManager(kernel_name=KERNEL_NAME)
+    def __init__(self, name=KERNEL_NAME, specs=SPECS, address=None, **environment):
+        specs = KernelSpecManager(kernel_dirs=[str(specs)])
+        self.manager = KernelManager(kernel_name=name, kernel_spec_manager=specs, **(address or {}))
         started = time.monotonic()
-        self.manager.start_kernel(cwd=str(ROOT / "notebooks"), env=environment)
+        self.manager.start_kernel(cwd=str(ROOT / "notebooks"), env=os.environ | environment)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=120)
@@ -56,6 +62,7 @@ class Kernel:
             if message["parent_header"].get("msg_id") != request:
                 continue
             content = message["content"]
+            reply.messages.append((message["msg_type"], content))
             match message["msg_type"]:
                 case "stream" if content["name"] == "stdout":
                     reply.stdout += content["text"]
@@ -70,7 +77,8 @@ class Kernel:
         while True:
             message = self.client.get_shell_msg(timeout=max(0.1, end - time.monotonic()))
             if message["parent_header"].get("msg_id") == request:
-                reply.status = message["content"]["status"]
+                reply.content = message["content"]
+                reply.status = reply.content["status"]
                 reply.seconds = time.monotonic() - self.sent
                 return reply
 

@@ -1,0 +1,407 @@
+//! What happens to each message: no sockets here, so that every case can be tested.
+
+use crate::cell::{CatchUp, Cell, NOT_UTF8};
+use crate::displays::Displays;
+use crate::marker::{Marker, Markers};
+use crate::message::{Invalid, Key, Message};
+use crate::text::Text;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+use zeromq::ZmqMessage;
+
+/// The mark of a cell's end on evcxr's side of stdout.
+pub const END: &str = "EVCXR_EXECUTION_COMPLETE";
+/// evcxr counts its cells from 2.
+const FIRST: u64 = 2;
+/// After a request to shut down, and for the kernel's first broadcast.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(2);
+const GREET_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Port {
+    /// To a front end.
+    Shell,
+    /// To all front ends.
+    Iopub,
+    /// To a front end.
+    Control,
+    /// To the kernel.
+    KernelShell,
+    /// To the kernel.
+    KernelControl,
+}
+
+/// The kernel's processes, as far as the hub has to do with them.
+pub trait Processes {
+    /// Tells the code that runs, if it cares, that Stop was pressed.
+    fn interrupt(&self);
+    /// Whether a cell is being compiled.
+    fn is_compiling(&self) -> bool;
+    /// Writes the mark of a cell's end where evcxr waits for it.
+    fn end_cell(&self);
+}
+
+/// The relay's state.
+pub struct Hub<P> {
+    pub(crate) key: Key,
+    pub(crate) processes: P,
+    pub(crate) cell: Option<Cell>,
+    pub(crate) outbox: Vec<(Port, Message)>,
+    /// The relay is to end, and when at the latest.
+    pub(crate) ends: Option<Instant>,
+    markers: Markers,
+    text: Text,
+    displays: Displays,
+    /// Requests that wait for the end of the running cell.
+    pub(crate) queue: VecDeque<Message>,
+    greeting: Option<Greeting>,
+    /// By how much evcxr's numbers of cells are ahead.
+    ahead: u64,
+}
+
+/// Until a broadcast of the kernel reaches us, nothing is sent to it: a subscription takes effect
+/// some time after the connection, and the relay would wait for a lost `idle` for good.
+struct Greeting {
+    probe: Message,
+    again: Option<Instant>,
+}
+
+impl<P: Processes> Hub<P> {
+    /// The state at the start, with the greeting to the kernel in the outbox.
+    pub fn new(key: Key, secret: &str, processes: P) -> Self {
+        let mut hub = Self {
+            key,
+            processes,
+            cell: None,
+            outbox: Vec::new(),
+            ends: None,
+            markers: Markers::new(secret),
+            text: Text::default(),
+            displays: Displays::default(),
+            queue: VecDeque::new(),
+            greeting: None,
+            ahead: FIRST - 1,
+        };
+        hub.greet();
+        hub
+    }
+
+    fn greet(&mut self) {
+        let probe = self.key.request("kernel_info_request", &json!({}));
+        self.send(Port::KernelShell, probe.clone());
+        self.greeting = Some(Greeting { probe, again: None });
+    }
+
+    /// A message from a socket, if it was signed with the kernel's key.
+    pub fn read(&self, frames: ZmqMessage) -> Result<Message, Invalid> {
+        self.key.read(frames)
+    }
+
+    /// The messages to be sent, in order.
+    pub fn take_outbox(&mut self) -> Vec<(Port, Message)> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Whether the relay is to end now.
+    pub fn has_ended(&self, now: Instant) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
+    }
+
+    /// Whether the kernel takes requests.
+    pub fn is_ready(&self) -> bool {
+        self.greeting.is_none()
+    }
+
+    pub(crate) fn send(&mut self, port: Port, message: Message) {
+        self.outbox.push((port, message));
+    }
+
+    /// When [`Hub::tick`] has something to do.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        let greeting = self.greeting.as_ref();
+        let dues = [
+            self.text.due(now),
+            self.displays.due(now),
+            self.cell.as_ref().and_then(Cell::due),
+            greeting.and_then(|greeting| greeting.again),
+            self.ends,
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Instant) {
+        if self.text.due(now).is_some_and(|due| due <= now) {
+            self.flush_text(now);
+        }
+        while let Some(update) = self.displays.take_due(now) {
+            self.send(Port::Iopub, update);
+        }
+        if let Some(Greeting {
+            again: Some(again), ..
+        }) = self.greeting
+            && again <= now
+        {
+            self.greet();
+        }
+        self.remind_of_stop(now);
+        if let Some(cell) = &mut self.cell
+            && cell.is_quiet(now)
+        {
+            let probe = self.key.request("kernel_info_request", &json!({}));
+            cell.probe = Some(probe.clone());
+            cell.wait_for_end(now);
+            self.send(Port::KernelShell, probe);
+        }
+    }
+
+    /// A request of a front end. Those behind a running cell wait here and not in the kernel, so
+    /// that they can be aborted when it fails, as "Run All" expects.
+    pub fn request(&mut self, request: Message) {
+        if self.cell.is_some() || !self.is_ready() {
+            self.queue.push_back(request);
+            return;
+        }
+        if request.kind() == "execute_request" {
+            self.cell = Some(Cell::new(request.clone()));
+        }
+        self.send(Port::KernelShell, request);
+    }
+
+    /// A reply of the kernel.
+    pub fn reply(&mut self, now: Instant, reply: Message) {
+        if let Some(greeting) = &mut self.greeting
+            && reply.answers(&greeting.probe)
+        {
+            greeting.again = Some(now + GREET_AGAIN);
+        } else if let Some(cell) = &mut self.cell
+            && reply.answers(&cell.request)
+        {
+            cell.reply = Some(reply);
+            self.settle(now);
+        } else if let Some(hidden) = self.cell.as_ref().and_then(Cell::hidden_request)
+            && reply.answers(hidden)
+        {
+            let caught = reply.content()["status"] == "ok";
+            self.catch_up(now, caught);
+        } else if reply.has_identities() {
+            self.send(Port::Shell, reply);
+        }
+    }
+
+    /// A broadcast of the kernel.
+    pub fn output(&mut self, now: Instant, message: Message) {
+        let is_idle = message.kind() == "status" && message.content()["execution_state"] == "idle";
+        if let Some(greeting) = &self.greeting {
+            if is_idle && message.answers(&greeting.probe) {
+                self.greeting = None;
+                self.resume();
+            }
+            return;
+        }
+        let Some(cell) = &mut self.cell else {
+            return self.broadcast(now, message);
+        };
+        if let Some(probe) = &cell.probe
+            && message.answers(probe)
+        {
+            if is_idle {
+                self.finish(now);
+            }
+        } else if let Some(hidden) = cell.hidden_request()
+            && message.answers(hidden)
+        {
+            if message.kind() == "stream" {
+                let message = self.key.adopt(message, &cell.request);
+                self.stream(now, message);
+            }
+        } else if message.answers(&cell.request) {
+            match message.kind() {
+                "stream" => self.stream(now, message),
+                "status" if is_idle => {
+                    cell.idle = Some(message);
+                    self.settle(now);
+                }
+                "execute_input" => {
+                    cell.number = message.content()["execution_count"].as_u64().unwrap_or(0);
+                    self.numbered(now, message);
+                }
+                "execute_result" => self.numbered(now, message),
+                "error" => self.kernel_error(now, message),
+                _ => self.broadcast(now, message),
+            }
+        } else if message.kind() == "stream" {
+            // Of a thread that has outlived its cell.
+            self.stream(now, message);
+        } else {
+            self.broadcast(now, message);
+        }
+    }
+
+    fn broadcast(&mut self, now: Instant, message: Message) {
+        self.flush_text(now);
+        self.send(Port::Iopub, message);
+    }
+
+    /// Counts cells from 1.
+    fn numbered(&mut self, now: Instant, message: Message) {
+        let mut content = message.content();
+        self.renumber(&mut content);
+        let message = self.key.variant(&message, message.kind(), &content);
+        self.broadcast(now, message);
+    }
+
+    pub(crate) fn renumber(&self, content: &mut Value) {
+        if let Some(number) = content["execution_count"].as_u64() {
+            content["execution_count"] = json!(number.saturating_sub(self.ahead));
+        }
+    }
+
+    /// An error that evcxr itself reports.
+    fn kernel_error(&mut self, now: Instant, message: Message) {
+        let Some(cell) = &mut self.cell else { return };
+        let mut content = message.content();
+        if cell.stop.as_ref().is_some_and(|stop| stop.hard) {
+            let text = "Stopped. This cell did not look at the Stop button, so its process was ended: \
+                        the variables of all cells are lost. Run the cells again from the top.";
+            content = json!({"ename": "Stopped", "evalue": text, "traceback": [text]});
+        } else if content["evalue"] == NOT_UTF8 && cell.catch_up.is_none() {
+            let text = "This cell wrote bytes to stdout that are not UTF-8: that line is lost, and \
+                        so are the variables that are new in this cell.";
+            content = json!({"ename": "Error", "evalue": text, "traceback": [text]});
+            cell.catch_up = Some(CatchUp::Wanted);
+        } else if let Some(lines) = content["traceback"].as_array_mut() {
+            // The place of a compile error names the cell by its number.
+            let theirs = format!("command_{}", cell.number);
+            let ours = format!("command_{}", cell.number.saturating_sub(self.ahead));
+            for line in lines {
+                if let Some(text) = line.as_str() {
+                    *line = json!(text.replace(&theirs, &ours));
+                }
+            }
+        }
+        let message = self.key.variant(&message, "error", &content);
+        self.broadcast(now, message);
+    }
+
+    /// The kernel has sent all that belongs to the cell, or one half of it.
+    fn settle(&mut self, now: Instant) {
+        let Some(cell) = &mut self.cell else { return };
+        cell.wait_for_end(now);
+        if cell.is_complete() && matches!(cell.catch_up, Some(CatchUp::Wanted)) {
+            self.catch_up(now, false);
+        }
+    }
+
+    /// Takes the next step; see [`CatchUp`].
+    fn catch_up(&mut self, now: Instant, succeeded: bool) {
+        let Some(cell) = &mut self.cell else { return };
+        let (output, step): (_, fn(Message) -> CatchUp) = match cell.catch_up.take() {
+            Some(CatchUp::Wanted) => ("BEGIN_CONTENT text/plain", CatchUp::Begun),
+            // There was another such line.
+            Some(CatchUp::Begun(_)) if !succeeded && cell.may_try_again() => {
+                ("BEGIN_CONTENT text/plain", CatchUp::Begun)
+            }
+            Some(CatchUp::Begun(_)) if succeeded => ("END_CONTENT", CatchUp::Ending),
+            _ => {
+                cell.catch_up = Some(CatchUp::Done);
+                return cell.wait_for_end(now);
+            }
+        };
+        let code = format!("println!(\"EVCXR_{output}\");");
+        let content = json!({"code": code, "silent": true, "allow_stdin": false});
+        let request = self.key.request("execute_request", &content);
+        cell.catch_up = Some(step(request.clone()));
+        self.ahead += 1;
+        self.send(Port::KernelShell, request);
+    }
+
+    /// A line of stdout or stderr.
+    fn stream(&mut self, now: Instant, message: Message) {
+        let content = message.content();
+        let stream = content["name"].as_str().unwrap_or("stdout");
+        let line = content["text"].as_str().unwrap_or("");
+        let (mut text, marker) = match stream {
+            "stdout" => self.markers.split(line),
+            _ => (line, None),
+        };
+        if let Some(cell) = &mut self.cell {
+            cell.wait_for_end(now);
+            // The cell ended in the middle of a line, and evcxr has not noticed its end.
+            let end = text
+                .strip_suffix('\n')
+                .and_then(|text| text.strip_suffix(END));
+            if let Some(before) = end {
+                text = before;
+                self.processes.end_cell();
+            }
+        }
+        self.add_text(now, &message, stream, text);
+        match marker {
+            None | Some(Marker::Nothing) => {}
+            Some(Marker::Text(content)) => {
+                let stream = content["name"].as_str().unwrap_or("stdout");
+                self.add_text(
+                    now,
+                    &message,
+                    stream,
+                    content["text"].as_str().unwrap_or(""),
+                );
+            }
+            Some(Marker::Show(kind, content)) => self.show(now, &message, kind, &content),
+            Some(Marker::Error(content)) => {
+                self.flush_displays();
+                let error = self.key.variant(&message, "error", &content);
+                self.broadcast(now, error);
+                if let Some(cell) = &mut self.cell {
+                    cell.error.get_or_insert(content);
+                }
+            }
+        }
+    }
+
+    fn add_text(&mut self, now: Instant, message: &Message, stream: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.text.is_continued_by(message, stream) {
+            self.flush_text(now);
+        }
+        self.text.push(message, stream, text);
+        if self.text.due(now).is_some_and(|due| due <= now) {
+            self.flush_text(now);
+        }
+    }
+
+    fn show(&mut self, now: Instant, message: &Message, kind: &str, content: &Value) {
+        let display = self.key.variant(message, kind, content);
+        match (kind, content["transient"]["display_id"].as_str()) {
+            ("update_display_data", Some(id)) => {
+                self.displays.update(id, display);
+                return self.tick(now);
+            }
+            ("display_data", Some(id)) => self.displays.shown(now, id),
+            ("clear_output", _) => self.flush_displays(),
+            _ => {}
+        }
+        self.broadcast(now, display);
+    }
+
+    pub(crate) fn flush_text(&mut self, now: Instant) {
+        if let Some(text) = self.text.take(now, &self.key) {
+            self.send(Port::Iopub, text);
+        }
+    }
+
+    pub(crate) fn flush_displays(&mut self) {
+        for update in self.displays.take_all() {
+            self.outbox.push((Port::Iopub, update));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
