@@ -1,19 +1,58 @@
-//! Rich output below a cell, in evcxr's words.
+//! Rich output below a cell.
 
+use super::cell::fail;
+use super::output::{self, Reader};
+use super::panics;
 use crate::Error;
 use crate::plot::{Chart, Figure};
 use base64::Engine;
-use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
-/// Shows a PNG, with a line of text for readers that show no pictures.
-pub(crate) fn show_png(png: &[u8], text: &str) {
-    show(&[
-        ("text/plain", text),
-        (
-            "image/png",
-            &base64::engine::general_purpose::STANDARD.encode(png),
-        ),
-    ]);
+/// One output below a cell, which the next one replaces where the reader can do that.
+#[derive(Debug, Default)]
+pub(crate) struct Display {
+    id: Option<String>,
+}
+
+impl Display {
+    /// Whether outputs can be replaced: not by evcxr alone, and not in a terminal.
+    pub(crate) fn is_live() -> bool {
+        matches!(Reader::get(), Reader::Relay(_))
+    }
+
+    /// Whether something has been shown that can be replaced.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Shows a PNG, with a line of text for readers that show no pictures.
+    pub(crate) fn show_png(&mut self, png: &[u8], text: &str) {
+        self.show(text, ("image/png", &base64(png)));
+    }
+
+    /// Shows content of this MIME type, with a line of text that stands for it elsewhere.
+    pub(crate) fn show(&mut self, text: &str, (mime, content): (&str, &str)) {
+        panics::watch_in_kernel();
+        let contents = [("text/plain", text), (mime, content)];
+        match Reader::get() {
+            Reader::Relay(relay) => {
+                let replaces = self.is_shown();
+                relay.display(self.id.get_or_insert_with(new_id), replaces, contents);
+            }
+            // Whole lines in one write: half a line at a cell's end would hang the kernel.
+            Reader::Evcxr => output::write(&contents.map(block).concat()),
+            Reader::Terminal => output::line(text),
+        }
+    }
+}
+
+/// An id that no output of this notebook has, of this process or one before.
+fn new_id() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |now| now.as_nanos());
+    format!("{nanoseconds:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a figure's `Debug` writes: a line of text, and below a cell the picture too.
@@ -27,10 +66,8 @@ pub(crate) fn debug_figure(text: &str, png: impl FnOnce() -> Result<Vec<u8>, Err
     }
     match png() {
         Ok(png) => {
-            let picture = base64::engine::general_purpose::STANDARD.encode(png);
-            format!(
-                "{text}\n{END}\n{BEGIN} image/png\n{picture}\n{END}\n{BEGIN} text/plain\n{text}"
-            )
+            let picture = block(("image/png", &base64(&png)));
+            format!("{text}\n{END}\n{picture}{BEGIN} text/plain\n{text}")
         }
         Err(error) => {
             eprintln!("{error}");
@@ -42,17 +79,13 @@ pub(crate) fn debug_figure(text: &str, png: impl FnOnce() -> Result<Vec<u8>, Err
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT";
 const END: &str = "EVCXR_END_CONTENT";
 
-/// One write of whole lines: half a line at a cell's end would hang the kernel.
-fn show(contents: &[(&str, &str)]) {
-    let blocks: String = contents
-        .iter()
-        .map(|(mime, content)| format!("{BEGIN} {mime}\n{content}\n{END}\n"))
-        .collect();
-    let mut stdout = std::io::stdout().lock();
-    // A front end that has gone is no reason to end the user's process.
-    let _ = stdout
-        .write_all(blocks.as_bytes())
-        .and_then(|()| stdout.flush());
+/// Content in evcxr's words.
+fn block((mime, content): (&str, &str)) -> String {
+    format!("{BEGIN} {mime}\n{content}\n{END}\n")
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Lets a cell end in a `Result`: its value is shown, or its message.
@@ -65,7 +98,7 @@ impl ShowResult for Result<Figure, Error> {
     fn evcxr_display(&self) {
         match self {
             Ok(figure) => figure.evcxr_display(),
-            Err(error) => eprintln!("{error}"),
+            Err(error) => fail(error),
         }
     }
 }
@@ -74,7 +107,7 @@ impl ShowResult for Result<Chart, Error> {
     fn evcxr_display(&self) {
         match self {
             Ok(chart) => chart.evcxr_display(),
-            Err(error) => eprintln!("{error}"),
+            Err(error) => fail(error),
         }
     }
 }
@@ -82,7 +115,7 @@ impl ShowResult for Result<Chart, Error> {
 impl ShowResult for Result<(), Error> {
     fn evcxr_display(&self) {
         if let Err(error) = self {
-            eprintln!("{error}");
+            fail(error);
         }
     }
 }

@@ -2,15 +2,21 @@
 //!
 //! Without a kernel (in a test, in a program) nothing here changes what the crate computes.
 
+#[doc(hidden)]
+pub mod cell;
 mod claims;
 mod display;
+mod output;
+mod panics;
 mod progress;
+mod relay;
 mod start;
 mod stop;
 
+pub(crate) use cell::fail;
 pub use claims::Claims;
 pub use display::ShowResult;
-pub(crate) use display::{debug_figure, show_png};
+pub(crate) use display::{Display, debug_figure};
 pub use progress::Progress;
 pub use start::start;
 pub use stop::StopButton;

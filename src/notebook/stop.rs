@@ -1,5 +1,6 @@
 //! The Stop button: a flag that long loops look at.
 
+use super::panics;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -40,6 +41,7 @@ pub struct StopButton(());
 impl StopButton {
     /// Begins the stretch of work. A press from before it is forgotten.
     pub fn watch() -> Self {
+        panics::watch_in_kernel();
         let pressed = &*PRESSED;
         if WATCHERS.fetch_add(1, Ordering::SeqCst) == 0 {
             pressed.store(false, Ordering::SeqCst);

@@ -124,7 +124,15 @@ impl Chart {
         Figure::row([self])
     }
 
-    /// Shows the chart below a notebook cell; evcxr calls it.
+    /// Shows the chart below the notebook cell, at once: [`Figure::show`].
+    ///
+    /// # Errors
+    /// As [`Figure::png`].
+    pub fn show(&self) -> Result<(), Error> {
+        self.clone().figure().show()
+    }
+
+    /// Shows the chart below a notebook cell that ends in it; evcxr calls it.
     pub fn evcxr_display(&self) {
         self.clone().figure().evcxr_display();
     }

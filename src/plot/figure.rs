@@ -2,7 +2,8 @@
 
 use super::raster::{self, OVERSAMPLING};
 use super::{Chart, draw::draw};
-use crate::{Error, notebook};
+use crate::Error;
+use crate::notebook::{self, Display};
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -102,11 +103,38 @@ impl Figure {
         })
     }
 
-    /// Shows the figure below a notebook cell; evcxr calls it.
+    /// Shows the figure below the notebook cell, at once: a cell can show several.
+    ///
+    /// evcxr alone, without the kernel that `make setup` installs, keeps only the last one of a
+    /// cell and shows it when the cell has ended. Outside of notebooks a line of text is printed.
+    ///
+    /// # Errors
+    /// As [`Figure::png`].
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    /// for power in [1, 2, 3] {
+    ///     let x = [0.0, 1.0, 2.0, 3.0];
+    ///     let line = Line::new(&x, &x.map(|x: f64| x.powi(power)));
+    ///     Chart::new(format!("x^{power}")).line(line).figure().show()?;
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn show(&self) -> Result<(), Error> {
+        self.show_in(&mut Display::default())
+    }
+
+    /// Shows the figure in the place of another.
+    pub(crate) fn show_in(&self, display: &mut Display) -> Result<(), Error> {
+        display.show_png(&self.png()?, &self.describe());
+        Ok(())
+    }
+
+    /// Shows the figure below a notebook cell that ends in it; evcxr calls it.
     pub fn evcxr_display(&self) {
-        match self.png() {
-            Ok(png) => notebook::show_png(&png, &self.describe()),
-            Err(error) => eprintln!("{error}"),
+        if let Err(error) = self.show() {
+            notebook::fail(&error);
         }
     }
 

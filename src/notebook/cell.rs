@@ -1,0 +1,140 @@
+//! What `println!`, `print!` and `eprintln!` do in a notebook's cells.
+//!
+//! evcxr puts code of its own around each cell. Where a `?` or a panic ends the cell, that code
+//! prints a line, and the cell is reported as done all the same: "run all" goes on, and so does
+//! `nbconvert`. And evcxr reads stdout by whole lines: half a line waits for the rest of it, and
+//! at a cell's end it hangs the kernel.
+//!
+//! The kernel's start-up has `use energy_discrepancy::{eprintln, print, println};`, so that these
+//! macros stand for those of the standard library, in the user's code and in evcxr's. They do the
+//! same, but for what is said above. In a program, nothing is to be imported.
+
+use super::output::{self, Reader};
+use super::panics;
+use super::relay::Relay;
+use std::fmt;
+
+/// Lines from this length on can come late (see [`Relay::close`]).
+const LONG: usize = 32_000;
+
+/// Tells why the cell failed: below the cell, or on stderr where nothing else can be done.
+pub(crate) fn fail(reason: &dyn fmt::Display) {
+    match Relay::get() {
+        Some(relay) => {
+            let reason = reason.to_string();
+            relay.fail("Error", &reason, &[&reason]);
+        }
+        None => eprintln!("{reason}"),
+    }
+}
+
+/// `eprintln!`, in the function that this type was declared in.
+#[doc(hidden)]
+pub fn error(function: &str, text: fmt::Arguments) {
+    panics::watch_in_kernel();
+    match Relay::get() {
+        // evcxr's `impl From<T> for EvcxrUserCodeError`, into which a `?` converts.
+        Some(relay) if function.contains("EvcxrUserCodeError") => {
+            let reason = text.to_string();
+            let hint = "(`?` ended the cell: variables that are new in it are not kept.)";
+            relay.fail("Error", &reason, &[&reason, hint]);
+        }
+        _ => eprintln!("{text}"),
+    }
+}
+
+/// `println!`.
+#[doc(hidden)]
+pub fn line(text: fmt::Arguments) {
+    panics::watch_in_kernel();
+    let text = format!("{text}\n");
+    output::write(&text);
+    if text.len() > LONG
+        && let Some(relay) = Relay::get()
+    {
+        relay.close();
+    }
+}
+
+/// `print!`.
+#[doc(hidden)]
+pub fn piece(text: fmt::Arguments) {
+    panics::watch_in_kernel();
+    match Reader::get() {
+        Reader::Relay(relay) => relay.print(&text.to_string()),
+        Reader::Evcxr | Reader::Terminal => print!("{text}"),
+    }
+}
+
+/// evcxr's line after a panic.
+#[doc(hidden)]
+pub fn panicked() {
+    if let Some(relay) = Relay::get() {
+        match panics::take() {
+            Some(panic) => relay.fail("panic", &panic.message, &[&panic.to_string()]),
+            None => relay.fail("panic", "no message", &["panic: no message"]),
+        }
+    }
+    output::write("EVCXR_PANIC_NOTIFICATION\n");
+}
+
+/// Stands for `eprintln!` in cells, where it also makes a failed `?` a failed cell.
+///
+/// # Examples
+/// What evcxr's code says when a `?` fails. There it is an error below the cell, here a line on
+/// stderr.
+/// ```
+/// use energy_discrepancy::eprintln;
+/// let error = "no such file";
+/// eprintln!("{}", error);
+/// eprintln!("{} of {}", 1, 2);
+/// eprintln!();
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! eprintln {
+    ($format:tt, $error:ident) => {
+        $crate::notebook::cell::error(
+            {
+                // Its type's name begins with that of the function around it.
+                fn here() {}
+                ::std::any::type_name_of_val(&here)
+            },
+            ::std::format_args!($format, $error),
+        )
+    };
+    ($($text:tt)*) => { ::std::eprintln!($($text)*) };
+}
+
+/// Stands for `println!` in cells, where it also makes a panic a failed cell.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::println;
+/// let name = "world";
+/// println!("hello, {name}");
+/// println!("{:>width$}", 1, width = 5);
+/// println!();
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! println {
+    () => { $crate::notebook::cell::line(::std::format_args!("")) };
+    ("EVCXR_PANIC_NOTIFICATION") => { $crate::notebook::cell::panicked() };
+    ($($text:tt)*) => { $crate::notebook::cell::line(::std::format_args!($($text)*)) };
+}
+
+/// Stands for `print!` in cells, where half a line is then shown at once.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::print;
+/// for i in 0..3 {
+///     print!("{i} ");
+/// }
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! print {
+    ($($text:tt)*) => { $crate::notebook::cell::piece(::std::format_args!($($text)*)) };
+}
