@@ -274,9 +274,11 @@ def write_configuration() -> None:
     cells = (ROOT / "tools" / "evcxr" / "evcxr.toml").read_text()
     # Spelt as in the notebooks: evcxr does not load a crate again whose line is the same. A `let`
     # with a `?` makes rust-analyzer look at all crates once. To drop the variable again would cost
-    # two more seconds, since evcxr compiles a cell that moves a variable twice.
+    # two more seconds, since evcxr compiles a cell that moves a variable twice. What the macros are
+    # for, src/notebook/cell.rs says.
     prelude = f'''
 :dep energy-discrepancy = {{ path = "{ROOT}" }}
+use energy_discrepancy::{{eprintln, print, println}};
 let _loaded: bool = "true".parse()?;
 '''
     write(WARM_CONFIG / "evcxr.toml", f"{cells}prelude = '''{prelude}'''\n")

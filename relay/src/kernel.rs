@@ -73,6 +73,12 @@ impl Kernel {
         })
     }
 
+    /// Removes the connection file, which holds the key: the kernel has read it, or has ended.
+    pub fn remove_file(&self) {
+        // It may be gone.
+        let _ = std::fs::remove_file(&self.file);
+    }
+
     /// Its processes.
     pub fn processes(&self) -> KernelProcesses {
         KernelProcesses {
@@ -83,8 +89,7 @@ impl Kernel {
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // Holds the key. It may be gone.
-        let _ = std::fs::remove_file(&self.file);
+        self.remove_file();
     }
 }
 

@@ -79,6 +79,7 @@ async fn run(command: &OsString, file: &Path) -> Result<i32, Failure> {
             _ = kernel.child.wait() => continue,
             sockets = KernelSockets::connect(&kernel.connection) => sockets?,
         };
+        kernel.remove_file();
         let hub = Hub::new(Key::new(&front.key), &secret, kernel.processes());
         let relay = Relay {
             hub,

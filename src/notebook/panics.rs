@@ -13,7 +13,8 @@ pub(crate) struct Panic {
 
 impl Panic {
     fn new(panic: &PanicHookInfo) -> Self {
-        let place = panic.location();
+        // A cell's own file is evcxr's, with other line numbers than the cell.
+        let place = panic.location().filter(|at| at.file() != "src/lib.rs");
         Self {
             message: panic.payload_as_str().unwrap_or("no message").to_owned(),
             place: place.map(|at| format!("{}:{}", at.file(), at.line())),
