@@ -10,7 +10,7 @@ pub use crate::loss::{
     ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
     fisher_divergence,
 };
-pub use crate::notebook::{self, Claims, ShowResult, StopButton};
+pub use crate::notebook::{self, Claims, Live, Progress, ShowResult, StopButton};
 pub use crate::plot::{Chart, Color, DensityMap, Figure, Legend, Line};
 pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Trainer};

@@ -1,7 +1,7 @@
 //! What cells print, below a relay, below evcxr alone, and in a terminal. Each cell is run by this
 //! test's own program, in a process with the environment in question.
 
-#![allow(clippy::unwrap_used)] // A test may.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test may.
 
 use energy_discrepancy::prelude::*;
 use energy_discrepancy::{eprintln, print, println};
@@ -131,7 +131,10 @@ fn printing_is_as_it_was_but_for_half_lines() {
         "content": { "name": "stdout", "text": "a half line, " },
     });
     assert_eq!(messages(&output), [half]);
-    assert!(stdout(&output).ends_with("{}\nits end\n\nnamed 1 Some(2)\n"), "{output:?}");
+    assert!(
+        stdout(&output).ends_with("{}\nits end\n\nnamed 1 Some(2)\n"),
+        "{output:?}"
+    );
     assert_eq!(stderr(&output), "2\nnamed\n\n");
 }
 

@@ -21,6 +21,11 @@ impl Display {
         matches!(Reader::get(), Reader::Relay(_))
     }
 
+    /// Whether outputs can be pictures.
+    pub(crate) fn is_in_notebook() -> bool {
+        !matches!(Reader::get(), Reader::Terminal)
+    }
+
     /// Whether something has been shown that can be replaced.
     pub(crate) fn is_shown(&self) -> bool {
         self.id.is_some()
@@ -40,6 +45,8 @@ impl Display {
                 let replaces = self.is_shown();
                 relay.display(self.id.get_or_insert_with(new_id), replaces, contents);
             }
+            // Lines of progress: evcxr would keep the last one alone.
+            Reader::Evcxr if mime == "text/html" => output::line(text),
             // Whole lines in one write: half a line at a cell's end would hang the kernel.
             Reader::Evcxr => output::write(&contents.map(block).concat()),
             Reader::Terminal => output::line(text),

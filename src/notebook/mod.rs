@@ -6,6 +6,7 @@
 pub mod cell;
 mod claims;
 mod display;
+mod live;
 mod output;
 mod panics;
 mod progress;
@@ -17,6 +18,7 @@ pub(crate) use cell::fail;
 pub use claims::Claims;
 pub use display::ShowResult;
 pub(crate) use display::{Display, debug_figure};
+pub use live::Live;
 pub use progress::Progress;
 pub use start::start;
 pub use stop::StopButton;

@@ -1,11 +1,23 @@
-//! Progress of long work, in whole lines.
+//! Progress of long work: a bar that moves, or whole lines.
 
+use super::Display;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Prints how far a loop has come: step, rate, time left, and what the loop has to say.
+thread_local! {
+    /// How many stretches of work contain each other on this thread.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The least time between two states of the bar.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// Shows how far a loop has come: step, rate, time left, and what the loop has to say.
 ///
-/// A line at most every second, and ever more seldom as time goes on, so that a run of an hour
-/// leaves some thirty lines.
+/// In a notebook it is a bar, which at the end becomes a line of text. Where outputs cannot be
+/// replaced (in a terminal, on evcxr without the kernel that `make setup` installs) it is a line
+/// at most every second, and ever more seldom as time goes on, so that a run of an hour leaves
+/// some thirty. Of work that contains other work, only the outermost is shown.
 ///
 /// # Examples
 /// ```
@@ -23,32 +35,77 @@ pub struct Progress {
     total: usize,
     started: Instant,
     next: Duration,
+    display: Display,
+    /// The last state that was seen.
+    last: (usize, String),
+    is_outermost: bool,
+    only_if_long: bool,
+    has_shown: bool,
 }
 
 impl Progress {
     /// Work of `total` steps, of which `first` were done before.
     pub fn new(first: usize, total: usize) -> Self {
+        let depth = DEPTH.get();
+        DEPTH.set(depth + 1);
         Self {
             first,
             total,
             started: Instant::now(),
-            next: Duration::from_secs(1),
+            next: if Display::is_live() {
+                BETWEEN
+            } else {
+                Duration::from_secs(1)
+            },
+            display: Display::default(),
+            last: (first, String::new()),
+            is_outermost: depth == 0,
+            only_if_long: false,
+            has_shown: false,
         }
     }
 
-    /// Says that `done` steps are done, if it is time for a line.
+    /// Shows nothing of work that takes less than a second.
+    pub fn only_if_long(mut self) -> Self {
+        self.only_if_long = true;
+        self.next = Duration::from_secs(1);
+        self
+    }
+
+    /// Says that `done` steps are done, if it is time to show that.
     pub fn at(&mut self, done: usize, says: impl FnOnce() -> String) {
+        if !self.is_outermost {
+            return;
+        }
         let elapsed = self.started.elapsed();
         if elapsed < self.next {
             return;
         }
-        self.next = elapsed + Duration::from_secs(1).max(elapsed / 4);
-        println!("{}", self.line(done, elapsed, &says()));
+        self.next = elapsed
+            + match Display::is_live() {
+                true => BETWEEN,
+                false => Duration::from_secs(1).max(elapsed / 4),
+            };
+        self.last = (done, says());
+        self.show(elapsed, Display::is_live());
     }
 
-    /// Says the last word, always.
-    pub fn finish(&mut self, done: usize, says: &str) {
-        println!("{}", self.line(done, self.started.elapsed(), says));
+    /// Says the last word.
+    pub fn finish(mut self, done: usize, says: &str) {
+        self.last = (done, says.to_owned());
+        if self.is_outermost && (self.has_shown || !self.only_if_long) {
+            self.show(self.started.elapsed(), false);
+        }
+        // Dropped now, with nothing more to say.
+        self.has_shown = false;
+    }
+
+    fn show(&mut self, elapsed: Duration, with_bar: bool) {
+        self.has_shown = true;
+        let (done, says) = &self.last;
+        let line = self.line(*done, elapsed, says);
+        let html = html(&line, with_bar.then_some((*done, self.total)));
+        self.display.show(&line, ("text/html", &html));
     }
 
     fn line(&self, done: usize, elapsed: Duration, says: &str) -> String {
@@ -65,6 +122,28 @@ impl Progress {
         let done = grouped(done);
         format!("step {done:>width$} / {total}   {rate:.0}/s   {time}   {says}")
     }
+}
+
+impl Drop for Progress {
+    /// Work that ended by an error or a panic leaves no bar that seems to move still.
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get().saturating_sub(1));
+        if self.has_shown && Display::is_live() {
+            self.last.1 += "   (ended early)";
+            self.show(self.started.elapsed(), false);
+        }
+    }
+}
+
+/// A line of text, with a bar before it. It reads well too where a viewer drops the markup.
+fn html(line: &str, bar: Option<(usize, usize)>) -> String {
+    let line = line.replace('&', "&amp;").replace('<', "&lt;");
+    let bar =
+        bar.map(|(done, total)| format!("<progress max=\"{total}\" value=\"{done}\"></progress> "));
+    let bar = bar.unwrap_or_default();
+    format!(
+        "<div>{bar}<span style=\"font-family: monospace; white-space: pre\">{line}</span></div>"
+    )
 }
 
 /// Minutes and seconds, and hours where there are.
@@ -93,6 +172,23 @@ fn grouped(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_outermost_work_is_shown() {
+        let outer = Progress::new(0, 1);
+        let inner = Progress::new(0, 1);
+        assert!(outer.is_outermost && !inner.is_outermost);
+        drop(inner);
+        outer.finish(1, "");
+        assert!(Progress::new(0, 1).is_outermost);
+    }
+
+    #[test]
+    fn what_a_loop_says_is_no_markup() {
+        let text = html("a < b & c", Some((1, 2)));
+        assert!(text.contains("a &lt; b &amp; c") && text.contains("max=\"2\" value=\"1\""));
+        assert!(!html("", None).contains("progress"));
+    }
 
     #[test]
     fn a_line_says_where_the_work_is() {

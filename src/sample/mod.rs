@@ -8,7 +8,7 @@ pub use mala::{Mala, MalaNoise};
 
 use crate::backend::{Backend, Number};
 use crate::energy::{Energy, Points};
-use crate::notebook::StopButton;
+use crate::notebook::{Progress, StopButton};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
@@ -78,6 +78,7 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
             steps: 0,
         };
         let mut accepted = 0.0;
+        let mut progress = Progress::new(0, steps).only_if_long();
         while chain.steps < steps && !stop.pressed() {
             let noise = self.draw(&chain.last, rng)?;
             let step = self.step(energy, &chain.last, &noise)?;
@@ -88,7 +89,11 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
             if keep.is_some_and(|keep| chain.steps.is_multiple_of(keep)) {
                 chain.kept.push(chain.last.clone());
             }
+            progress.at(chain.steps, || {
+                format!("accepted {:.1}%", 100.0 * chain.acceptance)
+            });
         }
+        progress.finish(chain.steps, "");
         Ok(chain)
     }
 }

@@ -6,7 +6,8 @@ use super::{Adam, Ema, Metric, Optimiser};
 use crate::backend::{Backend, Number};
 use crate::data::Data;
 use crate::energy::{Points, Trainable, for_each_backend};
-use crate::notebook::{Progress, StopButton};
+use crate::notebook::{Live, Progress, StopButton};
+use crate::plot::Figure;
 use crate::{Error, Rng, rng};
 
 /// The energy and the loss of a run, as the loop sees them.
@@ -126,16 +127,16 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
     ) -> Result<Stopped, Error> {
         let stop = StopButton::watch();
         let mut gradient = vec![E::default(); state.parameters.len()];
-        let mut progress = (!self.quiet).then(|| Progress::new(state.step, self.steps));
+        let mut seen = (!self.quiet).then(|| (Progress::new(state.step, self.steps), Live::new()));
         while state.step < self.steps {
             if stop.pressed() {
-                return Ok(self.end(progress, Stopped::ByUser { steps: state.step }));
+                return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
             }
             let step = state.step;
             let x = data.sample(self.batch, &mut state.rng)?;
             let loss = job.gradient(&x, &mut state.rng, &mut gradient)?;
             if !(loss.is_finite() && all_finite(&gradient)) {
-                return Ok(self.end(progress, Stopped::NonFinite { step, loss }));
+                return Ok(self.end(seen, Stopped::NonFinite { step, loss }));
             }
             let ema = Ema {
                 decay: self.ema,
@@ -154,11 +155,13 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
                 state.optimiser.set_learning_rate(rate)?;
             }
             self.measure(step, state, job)?;
-            if let Some(progress) = &mut progress {
+            if let Some((progress, live)) = &mut seen {
                 progress.at(state.step, || self.says());
+                // A picture that cannot be drawn is no reason to end the training.
+                let _ = live.show(|| self.figure());
             }
         }
-        Ok(self.end(progress, Stopped::AtEnd { steps: state.step }))
+        Ok(self.end(seen, Stopped::AtEnd { steps: state.step }))
     }
 
     /// Takes the metrics whose turn it is, on the running means.
@@ -197,9 +200,15 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         line
     }
 
-    fn end(&self, progress: Option<Progress>, stopped: Stopped) -> Stopped {
-        if let Some(mut progress) = progress {
+    /// A small figure of the losses.
+    fn figure(&self) -> Figure {
+        self.history.chart().figure().size(520, 230)
+    }
+
+    fn end(&self, seen: Option<(Progress, Live)>, stopped: Stopped) -> Stopped {
+        if let Some((progress, live)) = seen {
             progress.finish(self.history.losses().len(), &self.says());
+            let _ = live.finish(&self.figure());
         }
         stopped
     }

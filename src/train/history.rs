@@ -1,6 +1,10 @@
 //! What happened in a run.
 
+use crate::plot::{Chart, Line};
 use serde::Serialize;
+
+/// More points than this a line of the chart's width does not show.
+const POINTS: usize = 300;
 
 /// A run's losses and metrics.
 ///
@@ -52,6 +56,34 @@ impl History {
         });
         self.metrics[index].steps.push(step as f64);
         self.metrics[index].values.push(value);
+    }
+
+    /// The losses over the steps, as means of neighbours where there are many.
+    pub fn chart(&self) -> Chart {
+        let size = self.losses.len().div_ceil(POINTS).max(1);
+        let blocks = self.losses.chunks(size).enumerate();
+        let (steps, means): (Vec<f64>, Vec<f64>) = blocks
+            .map(|(number, block)| {
+                let middle = (number * size) as f64 + block.len() as f64 / 2.0;
+                (middle, block.iter().sum::<f64>() / block.len() as f64)
+            })
+            .unzip();
+        let label = match size {
+            1 => "loss".into(),
+            size => format!("loss, mean of {size} steps"),
+        };
+        let chart = Chart::new("Training").x_label("step").y_label(label);
+        // The first losses can be so large that nothing else would show.
+        let later = means.iter().skip(means.len() / 20);
+        let finite = later.copied().filter(|mean| mean.is_finite());
+        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
+            (low.min(mean), high.max(mean))
+        });
+        let chart = match low < high {
+            true => chart.y_limits(low - 0.05 * (high - low), high + 0.05 * (high - low)),
+            false => chart,
+        };
+        chart.line(Line::new(&steps, &means))
     }
 
     /// The loss of each step.

@@ -1,8 +1,6 @@
 """A real kernel, driven as a front end drives it."""
 
-import contextlib
 import os
-import queue
 import sys
 import time
 from dataclasses import dataclass, field
@@ -84,18 +82,6 @@ class Kernel:
 
     def run(self, code: str, timeout: float = 180) -> Reply:
         return self.finish(self.send(code), timeout)
-
-    def run_for_stderr(self, code: str) -> Reply:
-        """As `run`, and waits for a line on stderr, which evcxr can send after the cell's end."""
-        request = self.send(code)
-        reply = self.finish(request)
-        end = time.monotonic() + 10
-        while not reply.stderr and time.monotonic() < end:
-            with contextlib.suppress(queue.Empty):
-                message = self.client.get_iopub_msg(timeout=0.2)
-                if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == request:
-                    reply.stderr += message["content"]["text"]
-        return reply
 
     def begin(self) -> Reply:
         """A notebook's first cell."""

@@ -62,8 +62,8 @@ def test_stop_ends_training_and_the_same_cell_goes_on(kernel):
     request = kernel.send("run.fit(&toy::gaussians_25())?")
     while True:
         message = kernel.client.get_iopub_msg(timeout=60)
-        if message["msg_type"] == "stream":
-            line = message["content"]["text"]
+        if message["msg_type"] == "display_data" and "text/html" in message["content"]["data"]:
+            line = message["content"]["data"]["text/plain"]
             break
     assert "step" in line and "left" in line and "loss" in line, line
     pressed = time.monotonic()
@@ -75,3 +75,24 @@ def test_stop_ends_training_and_the_same_cell_goes_on(kernel):
     assert 0 < steps < 4000
     reply = kernel.run("run.fit(&toy::gaussians_25())?")
     assert reply.data["text/plain"] == "finished after 4000 steps", reply
+
+
+def test_training_shows_a_bar_and_a_curve_that_move_and_keeps_their_last_state(kernel):
+    build = """
+    let mut live = Trainer::new(Mlp::softplus(&[2, 64, 64, 1], 0)?, EnergyDiscrepancy::with_std(1.0)).steps(4000);
+    """
+    assert kernel.run(build).status == "ok"
+    reply = kernel.run("live.fit(&toy::gaussians_25())?")
+    shown = [content for kind, content in reply.messages if kind == "display_data"]
+    bars = {content["transient"]["display_id"] for content in shown if "text/html" in content["data"]}
+    curves = {content["transient"]["display_id"] for content in shown if "image/png" in content["data"]}
+    assert len(bars) == 1 and len(curves) == 1 and len(shown) == 2, shown
+    states: dict = {}
+    for kind, content in reply.messages:
+        if kind in ("display_data", "update_display_data"):
+            states.setdefault(content["transient"]["display_id"], []).append(content["data"])
+    lines = [data["text/html"] for data in states[bars.pop()]]
+    assert len(lines) >= 3 and "<progress" in lines[0] and "left" in lines[0], lines
+    assert "<progress" not in lines[-1] and "in all" in lines[-1], lines
+    assert len(states[curves.pop()]) >= 2
+    assert not reply.stdout and not reply.stderr, reply
