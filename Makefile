@@ -4,7 +4,7 @@ PRESET ?= quick
 PYTHON3 ?= python3
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
-.PHONY: help setup lab run store test test-rust test-kernel test-slow test-memory bench compare
+.PHONY: help setup lab run store test test-rust test-kernel test-browser test-slow test-memory bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -12,6 +12,7 @@ help:
 	@echo "make run [PRESET=quick]  execute the notebooks into target/notebooks (NB=name for one;"
 	@echo "                         PRESET: smoke, quick, full, paper)"
 	@echo "make store NB=name       run in the full preset, and keep the outputs in the notebook"
+	@echo "make test-browser        live cells in a real JupyterLab (needs Chromium)"
 	@echo "make test-slow           what takes minutes: the paper's 25 Gaussians in full"
 	@echo "make test-memory         the fused operations under valgrind"
 	@echo "make bench               times the training steps (case, threads, milliseconds)"
@@ -40,6 +41,12 @@ test-rust:
 
 test-kernel: setup
 	.kernel/python -m pytest -q tests/kernel
+
+# Python's playwright drives the Chromium that is installed; it stays out of the notebooks' packages.
+test-browser: setup
+	@$(PYTHON3) -m venv .kernel/browser
+	@.kernel/browser/bin/python -m pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
+	.kernel/browser/bin/python -m pytest -q -s tests/browser
 
 test-slow:
 	cargo test --release --test slow -- --ignored --nocapture

@@ -151,10 +151,7 @@ fn a_failed_question_mark_is_the_cell_s_error() {
     for environment in [EVCXR, TERMINAL] {
         let output = run("a_cell_that_fails", environment);
         assert_eq!(stderr(&output), format!("{message}\n"));
-        assert!(
-            stdout(&output).contains("\nEVCXR_ERROR_OCCURRED\n"),
-            "{output:?}"
-        );
+        assert_eq!(stdout(&output), "EVCXR_ERROR_OCCURRED\n");
         assert!(!stdout(&output).contains('\u{1}'), "{output:?}");
     }
     let output = run("a_cell_that_fails", RELAY);

@@ -78,7 +78,7 @@ def test_an_active_conda_environment_is_used(tmp_path):
 def test_the_kernelspec_is_the_project_s_own():
     spec = json.loads((KERNEL / "share/jupyter/kernels/energy-discrepancy/kernel.json").read_text())
     assert spec["display_name"] == "Rust (energy-discrepancy)"
-    assert spec["interrupt_mode"] == "signal"
+    assert spec["interrupt_mode"] == "message"
 
 
 def test_notebooks_see_the_versions_that_the_tests_ran_with():
