@@ -33,6 +33,9 @@ pub enum Error {
     /// A tensor operation failed, for want of memory for example.
     #[error("tensor operation failed: {0}")]
     Tensor(String),
+    /// The system started no more threads.
+    #[error("no thread could be started: {0}")]
+    Threads(String),
     /// A figure could not be drawn.
     #[error("the figure cannot be drawn: {0}")]
     Figure(String),

@@ -26,7 +26,7 @@
 //! | [`loss`] | the losses on samples |
 //! | [`sample`] | Langevin chains |
 //! | [`data`] | toy densities, points from text and NumPy files |
-//! | [`train`] | Adam, the training loop, its history |
+//! | [`train`] | Adam, the training loop, its history, several runs side by side |
 //! | [`eval`] | how good a model is, by quadrature and on samples |
 //! | [`plot`] | charts, figures, PNG and SVG |
 //! | [`notebook`] | the kernel's side: stopping, progress, panics, claims |

@@ -13,6 +13,6 @@ pub use crate::loss::{
 pub use crate::notebook::{self, Claims, Live, Progress, ShowResult, StopButton};
 pub use crate::plot::{Chart, Color, DensityMap, Figure, Legend, Line};
 pub use crate::sample::{Langevin, Mala, Sampler};
-pub use crate::train::{Adam, History, Metric, Stopped, Trainer};
+pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
 pub use crate::{Error, Preset, Quadrature, Rng, rng};
 pub use dfdx::shapes::HasShape;

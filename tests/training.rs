@@ -5,6 +5,7 @@
 use energy_discrepancy::dfdx::prelude::*;
 use energy_discrepancy::prelude::*;
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Run = Trainer<Mlp, EnergyDiscrepancy>;
 
@@ -46,7 +47,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 }
 
 /// Data that is fine for some batches, and then is not.
-struct Spoilt(Cell<usize>);
+struct Spoilt(AtomicUsize);
 
 impl Data for Spoilt {
     fn dimension(&self) -> usize {
@@ -54,16 +55,16 @@ impl Data for Spoilt {
     }
 
     fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
-        self.0.set(self.0.get() + 1);
+        let calls = self.0.fetch_add(1, Ordering::Relaxed) + 1;
         let x: Points = data().sample(n, rng)?;
-        Ok(if self.0.get() == 6 { x * f32::NAN } else { x })
+        Ok(if calls == 6 { x * f32::NAN } else { x })
     }
 }
 
 #[test]
 fn a_loss_that_is_no_number_ends_the_run_with_the_weights_from_before() {
     let mut spoilt = run(4);
-    let outcome = spoilt.fit(&Spoilt(Cell::new(0))).unwrap();
+    let outcome = spoilt.fit(&Spoilt(AtomicUsize::new(0))).unwrap();
     assert!(matches!(outcome, Stopped::NonFinite { step: 5, loss } if loss.is_nan()));
     let mut short = run(4).steps(5);
     let _ = short.fit(&data()).unwrap();
@@ -128,21 +129,27 @@ fn w_stabilisation_finds_the_reference_s_energies() {
     let data = Dataset::new(&rows).unwrap();
     let grid: Vec<f32> = (0..401).map(|i| -2.0 + i as f32 / 100.0).collect();
     let points = Cpu::default().tensor_from_vec(grid.clone(), (401, 1));
-    for (w, ends, final_loss) in [
-        (0.1, 2.6..3.4, 0.92..1.03),
-        (1.0, 1.8..2.25, 1.32..1.38),
-        (4.0, 1.25..1.75, 1.93..1.98),
-    ] {
+    let run = |w: f64| {
         let net = Mlp::silu(&[1, 2, 2, 1], 0).unwrap();
         let loss = EnergyDiscrepancy::with_variance(1.0)
             .particles(4)
             .stabilisation(w);
-        let mut run = Trainer::new(net, loss)
+        Trainer::new(net, loss)
             .steps(3200)
             .batch(4096)
             .adam(1e-2)
-            .quiet();
-        let _ = run.fit(&data).unwrap();
+            .quiet()
+    };
+    let expected = [
+        (0.1, 2.6..3.4, 0.92..1.03),
+        (1.0, 1.8..2.25, 1.32..1.38),
+        (4.0, 1.25..1.75, 1.93..1.98),
+    ];
+    let mut runs: Vec<Run> = expected.iter().map(|(w, ..)| run(*w)).collect();
+    let labels = expected.iter().map(|(w, ..)| format!("w = {w}"));
+    // Each run takes several turns.
+    let _ = Sweep::new().runs(labels.zip(&mut runs)).fit(&data).unwrap();
+    for ((w, ends, final_loss), run) in expected.into_iter().zip(&runs) {
         let u = run.energy().energy(&points).unwrap().as_vec();
         let least = u.iter().copied().fold(f32::INFINITY, f32::min);
         let end = f64::from(u[0] + u[400]) / 2.0 - f64::from(least);
@@ -151,4 +158,7 @@ fn w_stabilisation_finds_the_reference_s_energies() {
         let last = losses[3100..].iter().sum::<f64>() / 100.0;
         assert!(final_loss.contains(&last), "w = {w}: loss {last}");
     }
+    let mut alone = run(4.0);
+    let _ = alone.fit(&data).unwrap();
+    assert_eq!(traces(&alone), traces(&runs[2]));
 }

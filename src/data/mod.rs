@@ -23,7 +23,8 @@ use crate::energy::Points;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
-/// A source of points: a distribution to draw from, or a finite set.
+/// A source of points: a distribution to draw from, or a finite set. Several runs can draw from it
+/// at once, hence `Sync`.
 ///
 /// # Examples
 /// ```
@@ -35,7 +36,7 @@ use dfdx::prelude::*;
 /// assert_eq!(x.shape(), &(128, source.dimension()));
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Data<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Data<E: Dtype = f32, Dev: Device<E> = Cpu>: Sync {
     /// D, the number of coordinates of a point.
     fn dimension(&self) -> usize;
 

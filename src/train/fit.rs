@@ -1,14 +1,16 @@
 //! The training loop, compiled here whatever energy and loss a cell brings.
 
 use super::history::History;
+use super::side_by_side::View;
 use super::stopped::Stopped;
 use super::{Adam, Ema, Metric, Optimiser};
 use crate::backend::{Backend, Number};
 use crate::data::Data;
 use crate::energy::{Points, Trainable, for_each_backend};
-use crate::notebook::{Live, Progress, StopButton};
+use crate::notebook::{Live, Progress};
 use crate::plot::Figure;
 use crate::{Error, Rng, rng};
+use std::time::{Duration, Instant};
 
 /// The energy and the loss of a run, as the loop sees them.
 pub trait Job<E: Number, Dev: Backend<E>> {
@@ -27,7 +29,7 @@ pub trait Job<E: Number, Dev: Backend<E>> {
 pub struct Watch<E: Number, Dev: Backend<E>> {
     pub(super) name: String,
     pub(super) every: usize,
-    pub(super) metric: Box<dyn Metric<E, Dev>>,
+    pub(super) metric: Box<dyn Metric<E, Dev> + Send>,
 }
 
 /// Settings and state of a run: all but the energy and the loss.
@@ -41,6 +43,7 @@ pub struct Run<E: Number, Dev: Backend<E>> {
     pub(super) quiet: bool,
     pub(super) watches: Vec<Watch<E, Dev>>,
     pub(super) history: History,
+    pub(super) time: Duration,
     pub(super) state: Option<State<E>>,
 }
 
@@ -54,10 +57,23 @@ pub struct State<E> {
     pub(super) metric_rng: Rng,
 }
 
+/// When a run leaves its loop, and who looks on.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Asked before each step: whether to leave. The run can go on later.
+    pub(super) leaves: &'a dyn Fn() -> bool,
+    /// Whether a bar and a curve are shown.
+    pub(super) shown: bool,
+}
+
 /// The loop for every number type and device.
 pub trait Fit<E: Number, Dev: Backend<E>> {
-    fn fit(&mut self, job: &mut dyn Job<E, Dev>, data: &dyn Data<E, Dev>)
-    -> Result<Stopped, Error>;
+    fn fit(
+        &mut self,
+        job: &mut dyn Job<E, Dev>,
+        data: &dyn Data<E, Dev>,
+        bounds: Bounds,
+    ) -> Result<Stopped, Error>;
 }
 
 impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
@@ -103,17 +119,20 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         &mut self,
         job: &mut dyn Job<E, Dev>,
         data: &dyn Data<E, Dev>,
+        bounds: Bounds,
     ) -> Result<Stopped, Error> {
         self.check()?;
+        let begun = Instant::now();
         let mut state = match self.state.take() {
             Some(state) => state,
             None => self.start(job)?,
         };
-        let result = self.steps_from(&mut state, job, data);
+        let result = self.steps_from(&mut state, job, data, bounds);
         let shown = job.energy().set_flat_parameters(&state.parameters);
         let shown = shown.and_then(|()| job.ema().set_flat_parameters(&state.mean));
         // Whatever happened, the state is kept, and `fit` can be called again.
         self.state = Some(state);
+        self.time += begun.elapsed();
         let stopped = result?;
         shown?;
         Ok(stopped)
@@ -124,12 +143,14 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         state: &mut State<E>,
         job: &mut dyn Job<E, Dev>,
         data: &dyn Data<E, Dev>,
+        bounds: Bounds,
     ) -> Result<Stopped, Error> {
-        let stop = StopButton::watch();
         let mut gradient = vec![E::default(); state.parameters.len()];
-        let mut seen = (!self.quiet).then(|| (Progress::new(state.step, self.steps), Live::new()));
+        let mut seen = bounds
+            .shown
+            .then(|| (Progress::new(state.step, self.steps), Live::new()));
         while state.step < self.steps {
-            if stop.pressed() {
+            if (bounds.leaves)() {
                 return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
             }
             let step = state.step;
@@ -200,6 +221,18 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         line
     }
 
+    /// What a sweep shows of the run.
+    pub(super) fn view(&self) -> View {
+        View {
+            step: self.state.as_ref().map_or(0, |state| state.step),
+            steps: self.steps,
+            says: self.says(),
+            losses: self.history.loss_curve(),
+            metric: self.history.metrics().last().cloned(),
+            time: self.time,
+        }
+    }
+
     /// A small figure of the losses.
     fn figure(&self) -> Figure {
         self.history.chart().figure().size(520, 230)
@@ -228,8 +261,9 @@ macro_rules! implement {
                 &mut self,
                 job: &mut dyn Job<$E, $Dev>,
                 data: &dyn Data<$E, $Dev>,
+                bounds: Bounds,
             ) -> Result<Stopped, Error> {
-                self.fit_on(job, data)
+                self.fit_on(job, data, bounds)
             }
         }
     };

@@ -60,14 +60,12 @@ impl History {
 
     /// The losses over the steps, as means of neighbours where there are many.
     pub fn chart(&self) -> Chart {
+        let Series {
+            steps,
+            values: means,
+            ..
+        } = self.loss_curve();
         let size = self.losses.len().div_ceil(POINTS).max(1);
-        let blocks = self.losses.chunks(size).enumerate();
-        let (steps, means): (Vec<f64>, Vec<f64>) = blocks
-            .map(|(number, block)| {
-                let middle = (number * size) as f64 + block.len() as f64 / 2.0;
-                (middle, block.iter().sum::<f64>() / block.len() as f64)
-            })
-            .unzip();
         let label = match size {
             1 => "loss".into(),
             size => format!("loss, mean of {size} steps"),
@@ -84,6 +82,17 @@ impl History {
             false => chart,
         };
         chart.line(Line::new(&steps, &means))
+    }
+
+    /// The losses as a curve of at most [`POINTS`] points.
+    pub(super) fn loss_curve(&self) -> Series {
+        let window = self.losses.len().div_ceil(POINTS);
+        let (steps, values) = self.smoothed_losses(window);
+        Series {
+            name: "loss".into(),
+            steps,
+            values,
+        }
     }
 
     /// The loss of each step.

@@ -5,7 +5,9 @@ mod fit;
 mod history;
 mod metric;
 mod optimiser;
+mod side_by_side;
 mod stopped;
+mod sweep;
 mod trainer;
 
 pub use adam::Adam;
@@ -13,4 +15,5 @@ pub use history::{History, Series};
 pub use metric::Metric;
 pub use optimiser::{Ema, Optimiser};
 pub use stopped::Stopped;
+pub use sweep::{Ended, EndedRun, Sweep, SweepRun};
 pub use trainer::Trainer;

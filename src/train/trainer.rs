@@ -2,15 +2,17 @@
 
 use super::Stopped;
 use super::adam::Adam;
-use super::fit::{Fit, Job, Run, Watch};
+use super::fit::{Bounds, Fit, Job, Run, Watch};
 use super::history::History;
 use super::metric::Metric;
 use crate::backend::{Backend, Number};
 use crate::data::Data;
 use crate::energy::{Points, Trainable};
 use crate::loss::{Behind, Loss};
+use crate::notebook::StopButton;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
+use std::time::Duration;
 
 /// Fits an energy to data by a loss, with Adam and a running mean of the weights.
 ///
@@ -40,7 +42,7 @@ pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = Cpu> {
     energy: N,
     ema: N,
     loss: L,
-    run: Run<E, Dev>,
+    pub(super) run: Run<E, Dev>,
 }
 
 impl<N, L, E, Dev> Trainer<N, L, E, Dev>
@@ -68,6 +70,7 @@ where
                 quiet: false,
                 watches: Vec::new(),
                 history: History::default(),
+                time: Duration::ZERO,
                 state: None,
             },
         }
@@ -126,7 +129,7 @@ where
         mut self,
         name: impl Into<String>,
         every: usize,
-        metric: impl Metric<E, Dev> + 'static,
+        metric: impl Metric<E, Dev> + Send + 'static,
     ) -> Self {
         self.run.watches.push(Watch {
             name: name.into(),
@@ -143,12 +146,25 @@ where
     /// If a setting is impossible, or the data, the loss or a metric fails. The energy is then as
     /// the last complete step left it.
     pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error> {
+        let stop = StopButton::watch();
+        let bounds = Bounds {
+            leaves: &|| stop.pressed(),
+            shown: !self.run.quiet,
+        };
+        self.fit_within(data, bounds)
+    }
+
+    pub(super) fn fit_within(
+        &mut self,
+        data: &dyn Data<E, Dev>,
+        bounds: Bounds,
+    ) -> Result<Stopped, Error> {
         let mut pair = Pair {
             energy: &mut self.energy,
             ema: &mut self.ema,
             loss: &self.loss,
         };
-        self.run.fit(&mut pair, data)
+        self.run.fit(&mut pair, data, bounds)
     }
 
     /// The energy, with the weights of the last step.
@@ -164,6 +180,11 @@ where
     /// Losses and metrics so far.
     pub fn history(&self) -> &History {
         &self.run.history
+    }
+
+    /// How long [`Trainer::fit`] has worked so far, in all its calls.
+    pub fn time(&self) -> Duration {
+        self.run.time
     }
 }
 

@@ -1,0 +1,263 @@
+//! How runs take turns on the cores.
+
+use super::sweep::{Ended, EndedRun};
+use super::{Series, Stopped};
+use crate::Error;
+use crate::notebook::{Live, Progress, StopButton};
+use crate::plot::{Chart, Color, Figure, Line};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a run has a core before the one that is behind gets it.
+const TURN: Duration = Duration::from_millis(500);
+/// How often the main thread looks whether something can be shown.
+const LOOK: Duration = Duration::from_millis(50);
+/// Up to so many runs, each has words of its own beside the bar, and a name in the figure.
+const FEW: usize = 4;
+
+/// A run without its types.
+pub trait Lane: Send {
+    /// Trains until `leaves` says so.
+    fn advance(&mut self, leaves: &dyn Fn() -> bool) -> Result<Stopped, Error>;
+
+    /// Where the run is.
+    fn view(&self) -> View;
+}
+
+/// What can be seen of a run while others advance.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub(super) step: usize,
+    pub(super) steps: usize,
+    pub(super) says: String,
+    /// Over steps.
+    pub(super) losses: Series,
+    pub(super) metric: Option<Series>,
+    pub(super) time: Duration,
+}
+
+/// A run with its place: it is either here, or with the thread that trains it.
+struct Place<'a> {
+    label: String,
+    lane: Option<Box<dyn Lane + 'a>>,
+    view: View,
+    stopped: Option<Stopped>,
+}
+
+/// What the threads share.
+struct Board<'a> {
+    places: Vec<Place<'a>>,
+    error: Option<Error>,
+}
+
+/// Trains all, as many at once as there are cores.
+pub(super) fn train(lanes: Vec<(String, Box<dyn Lane + '_>)>) -> Result<Ended, Error> {
+    let stop = StopButton::watch();
+    let pools = pools(lanes.len())?;
+    let board = Board::new(lanes);
+    let (mut progress, mut live) = (Progress::new(board.done(), board.total()), Live::new());
+    let board = Mutex::new(board);
+    thread::scope(|scope| {
+        let (board, stop) = (&board, &stop);
+        let workers = pools
+            .iter()
+            .map(|pool| scope.spawn(move || work(board, stop, pool)));
+        let workers: Vec<_> = workers.collect();
+        while !workers.iter().all(ScopedJoinHandle::is_finished) {
+            thread::sleep(LOOK);
+            // By itself, so that the lock is free again for the words.
+            let done = lock(board).done();
+            progress.at(done, || lock(board).says());
+            // A picture that cannot be drawn is no reason to end the training.
+            let _ = live.show(|| lock(board).figure());
+        }
+    });
+    let board = board.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress.finish(board.done(), &board.says());
+    let _ = live.finish(&board.figure());
+    board.ended()
+}
+
+/// The cores, divided among as many runs as can have one.
+fn pools(runs: usize) -> Result<Vec<ThreadPool>, Error> {
+    let cores = rayon::current_num_threads();
+    let workers = cores.min(runs).max(1);
+    let pool = |i: usize| {
+        let threads = (i + 1) * cores / workers - i * cores / workers;
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map_err(|error| Error::Threads(error.to_string()))
+    };
+    (0..workers).map(pool).collect()
+}
+
+/// One thread's work: turn by turn, the run that is furthest behind.
+fn work(board: &Mutex<Board<'_>>, stop: &StopButton, pool: &ThreadPool) {
+    loop {
+        // A statement of its own, so that the lock is not held during the turn.
+        let next = lock(board).next();
+        let Some((index, mut lane)) = next else {
+            return;
+        };
+        let begun = Instant::now();
+        let leaves = || stop.pressed() || begun.elapsed() > TURN;
+        let result = pool.install(|| lane.advance(&leaves));
+        lock(board).put_back(index, lane, result, stop.pressed());
+    }
+}
+
+fn lock<'a, 'b>(board: &'a Mutex<Board<'b>>) -> MutexGuard<'a, Board<'b>> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Board<'a> {
+    fn new(lanes: Vec<(String, Box<dyn Lane + 'a>)>) -> Self {
+        let places = lanes.into_iter().map(|(label, lane)| Place {
+            label,
+            view: lane.view(),
+            lane: Some(lane),
+            stopped: None,
+        });
+        Self {
+            places: places.collect(),
+            error: None,
+        }
+    }
+
+    /// Takes the run that has done the least share of its steps, of those that nobody trains.
+    fn next(&mut self) -> Option<(usize, Box<dyn Lane + 'a>)> {
+        if self.error.is_some() {
+            return None;
+        }
+        let waiting = self.places.iter_mut().enumerate();
+        let waiting = waiting.filter(|(_, place)| place.lane.is_some() && place.stopped.is_none());
+        let (index, place) =
+            waiting.min_by(|(_, a), (_, b)| a.view.share().total_cmp(&b.view.share()))?;
+        Some((index, place.lane.take()?))
+    }
+
+    fn put_back(
+        &mut self,
+        index: usize,
+        lane: Box<dyn Lane + 'a>,
+        result: Result<Stopped, Error>,
+        pressed: bool,
+    ) {
+        let place = &mut self.places[index];
+        place.view = lane.view();
+        place.lane = Some(lane);
+        match result {
+            // Its turn is over; it gets another, unless it was the user.
+            Ok(Stopped::ByUser { .. }) if !pressed => {}
+            Ok(stopped) => place.stopped = Some(stopped),
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn done(&self) -> usize {
+        self.places.iter().map(|place| place.view.step).sum()
+    }
+
+    fn total(&self) -> usize {
+        self.places.iter().map(|place| place.view.steps).sum()
+    }
+
+    /// The last losses and metrics of a few runs, or how many have ended.
+    fn says(&self) -> String {
+        let ended = self.places.iter().filter(|p| p.stopped.is_some()).count();
+        match self.places.len() {
+            ..=FEW => {
+                let words = self
+                    .places
+                    .iter()
+                    .map(|p| format!("{}: {}", p.label, p.view.says));
+                words.collect::<Vec<_>>().join("   ")
+            }
+            count => format!("{count} runs side by side, {ended} ended"),
+        }
+    }
+
+    /// A small figure with a curve for each run.
+    fn figure(&self) -> Figure {
+        let metrics: Option<Vec<&Series>> = self
+            .places
+            .iter()
+            .map(|place| place.view.metric.as_ref())
+            .collect();
+        let metrics = metrics.filter(|all| all.windows(2).all(|two| two[0].name == two[1].name));
+        let chart = Chart::new("Training").x_label("share of the steps in %");
+        let (chart, curves) = match metrics {
+            Some(metrics) if !metrics.is_empty() => {
+                (chart.y_label(&metrics[0].name).log_y(), metrics)
+            }
+            _ => {
+                let losses: Vec<_> = self.places.iter().map(|place| &place.view.losses).collect();
+                let chart = match typical(&losses) {
+                    Some((low, high)) => chart.y_limits(low, high),
+                    None => chart,
+                };
+                (chart.y_label("loss"), losses)
+            }
+        };
+        let colors = match curves.len() {
+            ..=FEW => None,
+            count => Some(Color::ramp(count)),
+        };
+        let lines = self
+            .places
+            .iter()
+            .zip(&curves)
+            .enumerate()
+            .map(|(i, (place, curve))| {
+                let share = |step: &f64| 100.0 * step / place.view.steps as f64;
+                let line = Line::new(
+                    &curve.steps.iter().map(share).collect::<Vec<_>>(),
+                    &curve.values,
+                );
+                match &colors {
+                    None => line.label(&place.label),
+                    Some(colors) => line.color(colors[i]),
+                }
+            });
+        chart.lines(lines).figure().size(620, 260)
+    }
+
+    fn ended(self) -> Result<Ended, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let run = |place: Place| EndedRun {
+            stopped: place.stopped.unwrap_or(Stopped::ByUser {
+                steps: place.view.step,
+            }),
+            label: place.label,
+            time: place.view.time,
+        };
+        Ok(Ended(self.places.into_iter().map(run).collect()))
+    }
+}
+
+impl View {
+    /// The share of the steps that is done.
+    fn share(&self) -> f64 {
+        self.step as f64 / self.steps.max(1) as f64
+    }
+}
+
+/// What nearly all values after the first few lie in: one run that goes astray must not hide the
+/// others.
+fn typical(curves: &[&Series]) -> Option<(f64, f64)> {
+    let later = curves.iter().flat_map(|curve| {
+        let skipped = curve.values.len() / 20;
+        curve.values[skipped..].iter().copied()
+    });
+    let mut values: Vec<f64> = later.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (
+        values.get(values.len() / 20)?,
+        values.get(values.len() * 19 / 20)?,
+    );
+    let margin = 0.1 * (high - low);
+    (low < high).then_some((low - margin, high + margin))
+}
