@@ -33,16 +33,16 @@ fn main() -> Result<(), Error> {
         found.kl, found.total_variation
     );
 
-    let map = |density: &[f64]| DensityMap::square(-4.0..4.0, density);
     let truth: Vec<f64> = density_on(&data as &dyn Energy, &grid)?;
     let learned = density_on(run.ema(), &grid)?;
-    let brightest = truth.iter().copied().fold(0.0, f64::max);
+    let scale = ColorScale::up_to(truth.iter().copied().fold(0.0, f64::max));
+    let map = |density: &[f64]| DensityMap::square(-4.0..4.0, density).scale(scale);
     Figure::row([
         Chart::new("Truth").density_map(map(&truth)),
-        Chart::new(format!("Energy discrepancy, {steps} steps"))
-            .density_map(map(&learned).brightest(brightest)),
+        Chart::new(format!("Energy discrepancy, {steps} steps")).density_map(map(&learned)),
     ])
     .size(420, 420)
+    .color_bar(scale, "density p(x)")
     .save(&path)?;
     println!("{path}");
     Ok(())

@@ -85,6 +85,10 @@ impl Scale {
         } else {
             nice_step((self.high - self.low) / count as f64)
         };
+        // Ends closer together than numbers can be told apart have no ticks between them.
+        if !step.is_normal() {
+            return Vec::new();
+        }
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
         let decimals = (-(step * 1.0001).log10().floor()).max(0.0) as usize;
@@ -216,6 +220,7 @@ mod tests {
             ["0.0", "2.5", "5.0", "7.5", "10.0", "12.5"]
         );
         assert_eq!(labels(0.0, 1.2e6, false)[1], "2.00e5");
+        assert!(labels(0.0, 5e-324, false).is_empty());
     }
 
     #[test]

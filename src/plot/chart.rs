@@ -31,6 +31,7 @@ pub struct Chart {
     pub(crate) density_map: Option<DensityMap>,
     pub(crate) verticals: Vec<f64>,
     pub(crate) legend: Legend,
+    pub(crate) bare: bool,
 }
 
 impl Chart {
@@ -44,6 +45,7 @@ impl Chart {
             density_map: None,
             verticals: Vec::new(),
             legend: Legend::default(),
+            bare: false,
         }
     }
 
@@ -101,7 +103,8 @@ impl Chart {
         self
     }
 
-    /// Puts a density map under the lines.
+    /// Puts a density map under the lines. The plane then has equal axes: as many pixels for a unit
+    /// of x as for one of y.
     pub fn density_map(mut self, map: DensityMap) -> Self {
         self.density_map = Some(map);
         self
@@ -116,6 +119,13 @@ impl Chart {
     /// Where the legend stands.
     pub fn legend(mut self, legend: Legend) -> Self {
         self.legend = legend;
+        self
+    }
+
+    /// Leaves out ticks, labels and a legend beside the chart: what remains is the plane in a thin
+    /// frame below a smaller title, for maps in a [`Figure::grid`].
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
         self
     }
 

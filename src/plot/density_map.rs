@@ -1,10 +1,12 @@
 //! A density over the plane, as colour.
 
+use super::ColorScale;
 use crate::Error;
-use plotters::prelude::{ColorMap, RGBColor, ViridisRGB};
+use plotters::prelude::RGBColor;
 use std::ops::Range;
 
-/// A function on a square grid, shown as colour from dark (0) to bright (the largest value).
+/// A function on a square grid, shown as colour from dark (0) to bright: its largest value, or the
+/// top of a [`ColorScale`].
 ///
 /// # Examples
 /// ```
@@ -21,7 +23,7 @@ use std::ops::Range;
 pub struct DensityMap {
     pub(crate) range: Range<f64>,
     values: Vec<f64>,
-    brightest: Option<f64>,
+    scale: Option<ColorScale>,
 }
 
 impl DensityMap {
@@ -31,13 +33,14 @@ impl DensityMap {
         Self {
             range,
             values: values.to_vec(),
-            brightest: None,
+            scale: None,
         }
     }
 
-    /// The value that gets the brightest colour, so that several maps can share one scale.
-    pub fn brightest(mut self, value: f64) -> Self {
-        self.brightest = Some(value);
+    /// Which colour a value gets, so that several maps can share one scale. Without it, the scale
+    /// goes up to the map's largest finite value.
+    pub fn scale(mut self, scale: ColorScale) -> Self {
+        self.scale = Some(scale);
         self
     }
 
@@ -59,37 +62,45 @@ impl DensityMap {
         Ok(side)
     }
 
-    /// The colour of each grid cell with its two corners, in the plane's coordinates.
-    pub(crate) fn cells(&self) -> Result<Vec<([(f64, f64); 2], RGBColor)>, Error> {
+    /// Rectangles that together are the map, in the order to draw them, each with two corners in
+    /// the plane's coordinates: first the whole square in the most frequent colour, then for each
+    /// column the stretches of other colours.
+    pub(crate) fn rectangles(&self) -> Result<Vec<([(f64, f64); 2], RGBColor)>, Error> {
         let side = self.side()?;
-        let step = (self.range.end - self.range.start) / (side - 1) as f64;
-        let largest = self
-            .values
-            .iter()
-            .copied()
-            .filter(|v| v.is_finite())
-            .fold(0.0, f64::max);
-        let brightest = self.brightest.unwrap_or(largest);
+        let scale = self.scale.unwrap_or_else(|| self.own_scale());
+        scale.check()?;
+        let levels: Vec<u8> = self.values.iter().map(|v| scale.level(*v)).collect();
+        let mut counts = [0usize; 256];
+        for level in &levels {
+            counts[usize::from(*level)] += 1;
+        }
+        let ground = (0..=u8::MAX).max_by_key(|level| counts[usize::from(*level)]);
+        let ground = ground.unwrap_or(0);
+
+        let Range { start, end } = self.range;
+        let step = (end - start) / (side - 1) as f64;
         // Each point is the middle of its cell, cut off at the range's ends.
-        let edge = |i: usize| {
-            let edge = self.range.start + (i as f64 - 0.5) * step;
-            edge.clamp(self.range.start, self.range.end)
-        };
-        let cell = |(index, value): (usize, &f64)| {
-            let (i, j) = (index / side, index % side);
-            let corners = [(edge(i), edge(j)), (edge(i + 1), edge(j + 1))];
-            let share = if brightest > 0.0 {
-                value / brightest
-            } else {
-                0.0
-            };
-            // NaN, which nothing is above, is dark.
-            let share = if share > 0.0 { share.min(1.0) } else { 0.0 };
-            // 64 colours: more could not be told apart, and a picture may have 256.
-            let share = (share * 63.0).round() / 63.0;
-            (corners, ViridisRGB.get_color(share))
-        };
-        Ok(self.values.iter().enumerate().map(cell).collect())
+        let edge = |i: usize| (start + (i as f64 - 0.5) * step).clamp(start, end);
+        let mut rectangles = vec![([(start, start), (end, end)], ColorScale::color(ground))];
+        for (i, column) in levels.chunks_exact(side).enumerate() {
+            let mut from = 0;
+            for stretch in column.chunk_by(|a, b| a == b) {
+                let to = from + stretch.len();
+                if stretch[0] != ground {
+                    let corners = [(edge(i), edge(from)), (edge(i + 1), edge(to))];
+                    rectangles.push((corners, ColorScale::color(stretch[0])));
+                }
+                from = to;
+            }
+        }
+        Ok(rectangles)
+    }
+
+    /// From 0 to the largest finite value.
+    fn own_scale(&self) -> ColorScale {
+        let finite = self.values.iter().copied().filter(|v| v.is_finite());
+        let largest = finite.fold(0.0, f64::max);
+        ColorScale::up_to(if largest > 0.0 { largest } else { 1.0 })
     }
 }
 
@@ -98,28 +109,42 @@ mod tests {
     use super::*;
     use crate::plot::Chart;
 
+    /// The map's colours, one for each of the grid's points.
+    fn colours(map: &DensityMap) -> Vec<RGBColor> {
+        let (side, rectangles) = (map.side().unwrap(), map.rectangles().unwrap());
+        let Range { start, end } = map.range;
+        let at = |i: usize| start + (end - start) * (i as f64 + 0.25) / (side as f64 - 0.5);
+        let over = |x: f64, y: f64| {
+            let holds =
+                |[a, b]: &[(f64, f64); 2]| (a.0..b.0).contains(&x) && (a.1..b.1).contains(&y);
+            let last = rectangles.iter().rfind(|(corners, _)| holds(corners));
+            last.unwrap().1
+        };
+        let points = (0..side).flat_map(|i| (0..side).map(move |j| (i, j)));
+        points.map(|(i, j)| over(at(i), at(j))).collect()
+    }
+
     #[test]
     fn what_is_no_number_is_dark_and_the_scale_can_be_shared() {
-        let colours = |map: DensityMap| -> Vec<RGBColor> {
-            map.cells()
-                .unwrap()
-                .into_iter()
-                .map(|(_, colour)| colour)
-                .collect()
-        };
         let values = [0.0, f64::NAN, 1.0, f64::INFINITY];
-        let (dark, bright) = (ViridisRGB.get_color(0.0), ViridisRGB.get_color(1.0));
-        let alone = colours(DensityMap::square(0.0..1.0, &values));
-        assert_eq!(alone, [dark, dark, bright, bright]);
-        let shared = colours(DensityMap::square(0.0..1.0, &values).brightest(2.0));
-        assert_eq!(shared[2], ViridisRGB.get_color(32.0 / 63.0));
+        let (dark, bright) = (ColorScale::color(0), ColorScale::color(63));
+        let map = DensityMap::square(0.0..1.0, &values);
+        assert_eq!(colours(&map), [dark, dark, bright, bright]);
+        let shared = map.scale(ColorScale::up_to(2.0));
+        assert_eq!(colours(&shared)[2], ColorScale::color(32));
+        let empty = DensityMap::square(0.0..1.0, &[0.0, -1.0, f64::NAN, f64::INFINITY]);
+        assert_eq!(colours(&empty), [dark, dark, dark, bright]);
     }
 
     #[test]
     fn the_first_coordinate_runs_to_the_right() {
-        let cells = DensityMap::square(0.0..2.0, &[0.0; 9]).cells().unwrap();
-        assert_eq!(cells[1].0, [(0.0, 0.5), (0.5, 1.5)]);
-        assert_eq!(cells[8].0, [(1.5, 1.5), (2.0, 2.0)]);
+        let values = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 2.0];
+        let map = DensityMap::square(0.0..2.0, &values);
+        let rectangles = map.rectangles().unwrap();
+        let corners: Vec<_> = rectangles.iter().map(|(corners, _)| *corners).collect();
+        let (whole, middle) = ([(0.0, 0.0), (2.0, 2.0)], [(0.5, 0.5), (1.5, 2.0)]);
+        assert_eq!(corners, [whole, middle, [(1.5, 1.5), (2.0, 2.0)]]);
+        assert_eq!(rectangles[2].1, ColorScale::color(63));
     }
 
     #[test]
@@ -131,5 +156,8 @@ mod tests {
             let error = Chart::new("").density_map(map).figure().png().unwrap_err();
             assert!(error.to_string().contains("a density map"), "{error}");
         }
+        let map = DensityMap::square(0.0..1.0, &[1.0; 4]).scale(ColorScale::up_to(-1.0));
+        let error = Chart::new("").density_map(map).figure().png().unwrap_err();
+        assert!(error.to_string().contains("positive and finite"), "{error}");
     }
 }

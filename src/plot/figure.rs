@@ -1,13 +1,15 @@
 //! One or several charts as a picture.
 
+use super::color_bar::ColorBar;
+use super::layout::Layout;
 use super::raster::{self, OVERSAMPLING};
-use super::{Chart, draw::draw};
+use super::{Chart, ColorScale};
 use crate::Error;
 use crate::notebook::{self, Display};
 use plotters::prelude::*;
 use std::path::Path;
 
-/// One or several charts side by side, as PNG, as SVG, or below a notebook cell.
+/// One or several charts in rows and columns, as PNG, as SVG, or below a notebook cell.
 ///
 /// # Examples
 /// ```
@@ -23,55 +25,105 @@ use std::path::Path;
 /// ```
 #[derive(Clone)]
 pub struct Figure {
-    charts: Vec<Chart>,
-    size: (u32, u32),
+    pub(crate) rows: Vec<Vec<Chart>>,
+    pub(crate) size: Option<(u32, u32)>,
+    pub(crate) title: String,
+    pub(crate) row_labels: Option<Vec<String>>,
+    pub(crate) column_labels: Option<Vec<String>>,
+    pub(crate) color_bar: Option<ColorBar>,
 }
 
 impl Figure {
     /// Charts side by side.
     pub fn row(charts: impl IntoIterator<Item = Chart>) -> Self {
-        let charts: Vec<Chart> = charts.into_iter().collect();
-        let size = if charts.len() > 1 {
-            (480, 360)
-        } else {
-            (660, 410)
-        };
-        Self { charts, size }
+        Self::grid([charts])
     }
 
-    /// The size of each chart in pixels.
+    /// Charts in rows, each with as many charts as the others; 64 charts at most.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::plot::{Chart, ColorScale, DensityMap, Figure};
+    ///
+    /// let at = |i: usize| -2.0 + i as f64 / 10.0;
+    /// let scale = ColorScale::up_to(1.0);
+    /// let map = |x0: f64, precision: f64| {
+    ///     let square = (0..41).flat_map(|i| (0..41).map(move |j| (at(i) - x0, at(j))));
+    ///     let density = square.map(|(x, y)| (-0.5 * precision * (x * x + y * y)).exp());
+    ///     DensityMap::square(-2.0..2.0, &density.collect::<Vec<_>>()).scale(scale)
+    /// };
+    /// let chart = |x0, precision| Chart::new("").bare().density_map(map(x0, precision));
+    /// let rows = [1.0, 5.0].map(|precision| [-1.0, 0.0, 1.0].map(|x0| chart(x0, precision)));
+    /// let figure = Figure::grid(rows)
+    ///     .title("Gaussians")
+    ///     .row_labels(["wide", "narrow"])
+    ///     .column_labels(["left", "middle", "right"])
+    ///     .color_bar(scale, "exp(-U)")
+    ///     .size(150, 150);
+    /// assert!(figure.svg()?.contains("narrow"));
+    /// # Ok::<(), energy_discrepancy::Error>(())
+    /// ```
+    pub fn grid(rows: impl IntoIterator<Item = impl IntoIterator<Item = Chart>>) -> Self {
+        Self {
+            rows: rows
+                .into_iter()
+                .map(|row| row.into_iter().collect())
+                .collect(),
+            size: None,
+            title: String::new(),
+            row_labels: None,
+            column_labels: None,
+            color_bar: None,
+        }
+    }
+
+    /// The size of each chart in pixels; labels and a colour bar come on top.
     pub fn size(mut self, width: u32, height: u32) -> Self {
-        self.size = (width, height);
+        self.size = Some((width, height));
         self
     }
 
-    /// The whole figure's size in pixels.
-    fn whole(&self) -> Result<(u32, u32), Error> {
-        let (width, height) = self.size;
-        let all = self.charts.len() as u32;
-        match self.charts.len() {
-            0 => Err(Error::Figure("it holds no chart".into())),
-            _ if !(200..=4000).contains(&width) || !(150..=4000).contains(&height) => {
-                let size =
-                    format!("a chart of {width} x {height} pixels: 200 x 150 to 4000 x 4000");
-                Err(Error::Figure(size))
-            }
-            1..=16 => Ok((width * all, height)),
-            _ => Err(Error::Figure(format!("{all} charts in a row: at most 16"))),
-        }
+    /// A title above everything.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// What the rows are: one label for each, left of it.
+    pub fn row_labels(mut self, labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.row_labels = Some(labels.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What the columns are: one label for each, above it.
+    pub fn column_labels(mut self, labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.column_labels = Some(labels.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// A colour bar at the right that explains the maps with that scale; the label says what the
+    /// colours are, and may be empty.
+    pub fn color_bar(mut self, scale: ColorScale, label: impl Into<String>) -> Self {
+        let label = label.into();
+        self.color_bar = Some(ColorBar { scale, label });
+        self
     }
 
     /// The figure as a PNG file's bytes.
     ///
     /// # Errors
     /// If a chart holds nothing that can be drawn, its limits are no range, or a line has not as
-    /// many x as y.
+    /// many x as y; if rows or labels have not as many entries as they need; if a colour scale or
+    /// a size is impossible.
     pub fn png(&self) -> Result<Vec<u8>, Error> {
-        let (width, height) = self.whole()?;
+        let layout = Layout::of(self)?;
+        let (width, height) = layout.whole;
         let large = (width * OVERSAMPLING, height * OVERSAMPLING);
         let mut pixels = vec![255; 3 * large.0 as usize * large.1 as usize];
         let backend = BitMapBackend::with_buffer(&mut pixels, large);
-        self.draw_on(backend, f64::from(OVERSAMPLING))?;
+        let root = backend.into_drawing_area();
+        layout.draw(self, &root, f64::from(OVERSAMPLING))?;
+        drop(root);
         raster::encode(&raster::shrink(&pixels, large.0 as usize), width, height)
     }
 
@@ -80,8 +132,10 @@ impl Figure {
     /// # Errors
     /// As [`Figure::png`].
     pub fn svg(&self) -> Result<String, Error> {
+        let layout = Layout::of(self)?;
         let mut document = String::new();
-        self.draw_on(SVGBackend::with_string(&mut document, self.whole()?), 1.0)?;
+        let backend = SVGBackend::with_string(&mut document, layout.whole);
+        layout.draw(self, &backend.into_drawing_area(), 1.0)?;
         Ok(document)
     }
 
@@ -138,27 +192,12 @@ impl Figure {
         }
     }
 
-    fn draw_on<DB: DrawingBackend>(&self, backend: DB, scale: f64) -> Result<(), Error> {
-        let root = backend.into_drawing_area();
-        root.fill(&WHITE)
-            .map_err(|error| Error::Figure(error.to_string()))?;
-        for (chart, area) in self
-            .charts
-            .iter()
-            .zip(root.split_evenly((1, self.charts.len())))
-        {
-            draw(chart, &area, scale)?;
-        }
-        root.present()
-            .map_err(|error| Error::Figure(error.to_string()))
-    }
-
     fn describe(&self) -> String {
-        let titles: Vec<_> = self
-            .charts
-            .iter()
-            .map(|chart| chart.title.as_str())
-            .collect();
+        if !self.title.is_empty() {
+            return format!("Figure: {}", self.title);
+        }
+        let charts = self.rows.iter().flatten();
+        let titles: Vec<_> = charts.map(|chart| chart.title.as_str()).collect();
         format!("Figure: {}", titles.join(" | "))
     }
 }
@@ -172,104 +211,5 @@ impl From<Chart> for Figure {
 impl std::fmt::Debug for Figure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&notebook::debug_figure(&self.describe(), || self.png()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plot::{Legend, Line};
-
-    fn waves() -> Chart {
-        let x: Vec<f64> = (0..200).map(|i| f64::from(i) / 20.0).collect();
-        let wave = |k: i32| -> Vec<f64> { x.iter().map(|x| (x + f64::from(k)).sin()).collect() };
-        let lines = (0..6).map(|k| Line::new(&x, &wave(k)).label(format!("wave {k}")));
-        Chart::new("Waves")
-            .x_label("x")
-            .y_label("sin(x + k)")
-            .lines(lines)
-    }
-
-    #[test]
-    fn a_line_chart_is_small_and_always_the_same() {
-        let png = waves().figure().png().unwrap();
-        assert!(png.len() < 40_000, "{} bytes", png.len());
-        assert_eq!(png, waves().figure().png().unwrap());
-    }
-
-    #[test]
-    fn svg_holds_the_words() {
-        let svg = Figure::row([waves(), waves()]).svg().unwrap();
-        assert!(svg.contains("Waves") && svg.contains("wave 5") && svg.contains("sin(x + k)"));
-        assert!(svg.contains(r#"width="960""#));
-    }
-
-    #[test]
-    fn text_is_drawn_with_the_bundled_font() {
-        // The same charts but for the title: what differs is its ink.
-        let pixels = |title: &str| {
-            let png = waves().title(title).figure().png().unwrap();
-            let mut reader = png::Decoder::new(std::io::Cursor::new(png))
-                .read_info()
-                .unwrap();
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-            reader.next_frame(&mut pixels).unwrap();
-            pixels
-        };
-        let (blank, greek, latin) = (pixels(" "), pixels("ρ ξ ∞ →"), pixels("a b c d"));
-        let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count();
-        assert!(differing(&blank, &greek) > 100 && differing(&greek, &latin) > 100);
-    }
-
-    #[test]
-    fn extremes_are_drawn_or_refused_and_never_panic() {
-        let long = "very ".repeat(500);
-        let line = |y: &[f64]| Line::new(&(0..y.len()).map(|i| i as f64).collect::<Vec<_>>(), y);
-        let small = |chart: Chart| chart.figure().size(200, 150);
-        let charts = [
-            Chart::new(&long)
-                .x_label(&long)
-                .y_label(&long)
-                .line(line(&[0.0, 1.0]).label(&long)),
-            Chart::new("").line(line(&[
-                f64::NAN,
-                1.0,
-                f64::INFINITY,
-                2.0,
-                f64::NEG_INFINITY,
-            ])),
-            Chart::new("").line(line(&[1e300, -1e300, 5e-324])),
-            Chart::new("").line(line(&[1e-300, 1e300]).dashed()).log_y(),
-            Chart::new("")
-                .line(line(&[1.0]).markers().width(20.0).label("a"))
-                .legend(Legend::TopLeft),
-            Chart::new("")
-                .line(line(&[1.0, 1.0 + 1e-15]).dotted())
-                .vertical(1e9),
-        ];
-        for (i, chart) in charts.into_iter().enumerate() {
-            for figure in [chart.clone().figure(), small(chart)] {
-                assert!(figure.png().is_ok() && figure.svg().is_ok(), "chart {i}");
-            }
-        }
-        assert!(
-            waves()
-                .line(line(&[0.0]).width(1e9))
-                .figure()
-                .png()
-                .is_err()
-        );
-        assert!(waves().x_limits(0.0, f64::INFINITY).figure().png().is_err());
-    }
-
-    #[test]
-    fn what_cannot_be_drawn_says_why() {
-        let error = |figure: Figure| figure.png().unwrap_err().to_string();
-        assert!(error(Figure::row([])).contains("no chart"));
-        assert!(error(waves().figure().size(10, 10)).contains("10 x 10 pixels"));
-        assert!(error(Chart::new("empty").figure()).contains("no finite value on the x axis"));
-        let path = std::env::temp_dir().join("figure.gif");
-        let message = waves().figure().save(&path).unwrap_err().to_string();
-        assert!(message.contains("ends in .png or .svg"), "{message}");
     }
 }

@@ -1,6 +1,7 @@
 //! A chart's legend: where it stands, and how it is drawn.
 
-use super::draw::{Area, failed, line_style};
+use super::draw::{Area, failed};
+use super::plane::line_style;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color, font};
 use super::{Chart, Line};

@@ -1,21 +1,30 @@
 //! Figures: a description that can be drawn as PNG or SVG, and shows itself in a notebook cell.
 //!
-//! [`Chart`] describes one pair of axes, [`Figure`] one or several side by side. The font is part
+//! [`Chart`] describes one pair of axes, [`Figure`] one or several in a grid. The font is part
 //! of the crate, so that a figure has the same pixels on every machine.
 
 mod axis;
 mod chart;
 mod clip;
+mod color_bar;
+mod color_scale;
 mod density_map;
 mod draw;
 mod figure;
+#[cfg(test)]
+mod figure_tests;
+mod frame;
+mod layout;
 mod legend;
 mod line;
+mod plane;
 mod raster;
 mod stroke;
+mod text;
 mod theme;
 
 pub use chart::Chart;
+pub use color_scale::ColorScale;
 pub use density_map::DensityMap;
 pub use figure::Figure;
 pub use legend::Legend;

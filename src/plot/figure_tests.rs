@@ -1,0 +1,96 @@
+//! Figures as a whole: what their pictures hold, and what is refused.
+
+use super::{Chart, Figure, Legend, Line};
+
+fn waves() -> Chart {
+    let x: Vec<f64> = (0..200).map(|i| f64::from(i) / 20.0).collect();
+    let wave = |k: i32| -> Vec<f64> { x.iter().map(|x| (x + f64::from(k)).sin()).collect() };
+    let lines = (0..6).map(|k| Line::new(&x, &wave(k)).label(format!("wave {k}")));
+    Chart::new("Waves")
+        .x_label("x")
+        .y_label("sin(x + k)")
+        .lines(lines)
+}
+
+#[test]
+fn a_line_chart_is_small_and_always_the_same() {
+    let png = waves().figure().png().unwrap();
+    assert!(png.len() < 40_000, "{} bytes", png.len());
+    assert_eq!(png, waves().figure().png().unwrap());
+}
+
+#[test]
+fn svg_holds_the_words() {
+    let svg = Figure::row([waves(), waves()]).svg().unwrap();
+    assert!(svg.contains("Waves") && svg.contains("wave 5") && svg.contains("sin(x + k)"));
+    assert!(svg.contains(r#"width="960""#));
+}
+
+#[test]
+fn text_is_drawn_with_the_bundled_font() {
+    // The same charts but for the title: what differs is its ink.
+    let pixels = |title: &str| {
+        let png = waves().title(title).figure().png().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        pixels
+    };
+    let (blank, greek, latin) = (pixels(" "), pixels("ρ ξ ∞ →"), pixels("a b c d"));
+    let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count();
+    assert!(differing(&blank, &greek) > 100 && differing(&greek, &latin) > 100);
+}
+
+#[test]
+fn extremes_are_drawn_or_refused_and_never_panic() {
+    let long = "very ".repeat(500);
+    let line = |y: &[f64]| Line::new(&(0..y.len()).map(|i| i as f64).collect::<Vec<_>>(), y);
+    let small = |chart: Chart| chart.figure().size(200, 150);
+    let charts = [
+        Chart::new(&long)
+            .x_label(&long)
+            .y_label(&long)
+            .line(line(&[0.0, 1.0]).label(&long)),
+        Chart::new("").line(line(&[
+            f64::NAN,
+            1.0,
+            f64::INFINITY,
+            2.0,
+            f64::NEG_INFINITY,
+        ])),
+        Chart::new("").line(line(&[1e300, -1e300, 5e-324])),
+        Chart::new("").line(line(&[1e-300, 1e300]).dashed()).log_y(),
+        Chart::new("")
+            .line(line(&[1.0]).markers().width(20.0).label("a"))
+            .legend(Legend::TopLeft),
+        Chart::new("")
+            .line(line(&[1.0, 1.0 + 1e-15]).dotted())
+            .vertical(1e9),
+    ];
+    for (i, chart) in charts.into_iter().enumerate() {
+        for figure in [chart.clone().figure(), small(chart)] {
+            assert!(figure.png().is_ok() && figure.svg().is_ok(), "chart {i}");
+        }
+    }
+    assert!(
+        waves()
+            .line(line(&[0.0]).width(1e9))
+            .figure()
+            .png()
+            .is_err()
+    );
+    assert!(waves().x_limits(0.0, f64::INFINITY).figure().png().is_err());
+}
+
+#[test]
+fn what_cannot_be_drawn_says_why() {
+    let error = |figure: Figure| figure.png().unwrap_err().to_string();
+    assert!(error(Figure::row([])).contains("no chart"));
+    assert!(error(waves().figure().size(10, 10)).contains("10 x 10 pixels"));
+    assert!(error(Chart::new("empty").figure()).contains("no finite value on the x axis"));
+    let path = std::env::temp_dir().join("figure.gif");
+    let message = waves().figure().save(&path).unwrap_err().to_string();
+    assert!(message.contains("ends in .png or .svg"), "{message}");
+}

@@ -1,0 +1,173 @@
+//! What surrounds a chart's plane: its title, and axes or a thin frame.
+
+use super::axis::Scale;
+use super::draw::{Area, failed};
+use super::plane::Plane;
+use super::theme::{self, font};
+use super::{Chart, text};
+use crate::Error;
+use plotters::prelude::*;
+
+/// Draws the chart's title with axes or a frame; what is left is the plane.
+pub(crate) fn draw<DB: DrawingBackend>(
+    chart: &Chart,
+    area: &Area<DB>,
+    titled: bool,
+    scale: f64,
+) -> Result<Plane<DB>, Error> {
+    let px = |size: f64| (size * scale).round() as i32;
+    let (plane, size, above) = if chart.bare {
+        (
+            draw_bare(chart, area, titled, scale)?,
+            theme::TICK + 1.0,
+            11.0,
+        )
+    } else {
+        (draw_axes(chart, area, titled, scale)?, theme::TITLE, 18.0)
+    };
+    if !chart.title.is_empty() {
+        let (left, top) = area.get_base_pixel();
+        let (columns, rows) = plane.pixels.get_pixel_range();
+        // Titles of line charts stand at one place, however wide the labels of the y axis are.
+        let middle = if chart.bare || chart.density_map.is_some() {
+            (columns.start + columns.end) / 2 - left
+        } else {
+            (area.dim_in_pixel().0 as i32 + px(58.0)) / 2
+        };
+        let middle = (middle, rows.start - top - px(above));
+        text::across(area, &chart.title, size * scale, middle)?;
+    }
+    Ok(plane)
+}
+
+/// A frame one pixel wide.
+pub(crate) fn outline<DB: DrawingBackend>(
+    area: &Area<DB>,
+    [(left, top), (right, bottom)]: [(i32, i32); 2],
+    scale: f64,
+) -> Result<(), Error> {
+    let wide = scale.round() as i32;
+    let outside = [(left - wide, top - wide), (right + wide, bottom + wide)];
+    for (corners, color) in [
+        (outside, theme::MARKER),
+        ([(left, top), (right, bottom)], WHITE),
+    ] {
+        area.draw(&Rectangle::new(corners, color.filled()))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Draws a thin frame.
+fn draw_bare<DB: DrawingBackend>(
+    chart: &Chart,
+    area: &Area<DB>,
+    titled: bool,
+    scale: f64,
+) -> Result<Plane<DB>, Error> {
+    let px = |size: f64| (size * scale).round() as i32;
+    let (x, y) = chart.scales()?;
+    let (width, height) = area.dim_in_pixel();
+    let title = px(if titled { 20.0 } else { 0.0 });
+    let (width, height) = (width as i32, height as i32 - title);
+    let room = (width - px(12.0), height - px(12.0));
+    let plane = plane_size(chart, (&x, &y), room, scale);
+    let left = snapped((width - plane.0) / 2, scale);
+    let top = snapped((height - plane.1) / 2, scale) + title;
+    outline(area, [(left, top), (left + plane.0, top + plane.1)], scale)?;
+    let area = area.clone().shrink((left, top), plane);
+    let context = ChartBuilder::on(&area)
+        .build_cartesian_2d(x.with_ticks(1), y.with_ticks(1))
+        .map_err(failed)?;
+    Ok(Plane::of(&context, scale))
+}
+
+/// Draws grid, axes and labels.
+fn draw_axes<DB: DrawingBackend>(
+    chart: &Chart,
+    area: &Area<DB>,
+    titled: bool,
+    scale: f64,
+) -> Result<Plane<DB>, Error> {
+    let px = |size: f64| (size * scale).round() as i32;
+    let text = |size: f64| font(size * scale);
+    let top = if titled { 36.0 } else { 10.0 };
+    let area = area.margin(px(top), px(8.0), px(8.0), px(16.0));
+    let (x, y) = chart.scales()?;
+    let (width, height) = area.dim_in_pixel();
+    let about = |pixels: u32, each: f64| (f64::from(pixels) / scale / each).max(2.0) as usize;
+    let (mut x, mut y) = (
+        x.with_ticks(about(width, 75.0)),
+        y.with_ticks(about(height, 50.0)),
+    );
+    let widest = |ticks: &[(f64, String)]| {
+        let widths = ticks
+            .iter()
+            .map(|(_, label)| text::width(label, theme::TICK * scale));
+        widths.max().unwrap_or(0) as i32
+    };
+    let beside = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
+    let mut labels = (widest(&y.ticks) + beside, px(46.0));
+    let mut area = area;
+    if chart.density_map.is_some() {
+        let (width, height) = (width as i32, height as i32);
+        let room = (width - labels.0, height - labels.1);
+        let plane = plane_size(chart, (&x.scale, &y.scale), room, scale);
+        // Equal axes have ticks at equal distances.
+        let count = about(plane.0.min(plane.1) as u32, 60.0);
+        (x, y) = (x.scale.with_ticks(count), y.scale.with_ticks(count));
+        labels.0 = snapped(widest(&y.ticks) + px(1.0), scale) + beside;
+        let size = (plane.0 + labels.0, plane.1 + labels.1);
+        let left = snapped((width - size.0) / 2, scale).max(0);
+        let top = snapped((height - size.1) / 2, scale).max(0);
+        area = area.shrink((left, top), size);
+    }
+    let mut context = ChartBuilder::on(&area)
+        .x_label_area_size(labels.1)
+        .y_label_area_size(labels.0)
+        .build_cartesian_2d(x, y)
+        .map_err(failed)?;
+    context
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(theme::GRID.stroke_width(px(0.8).max(1) as u32))
+        .axis_style(BLACK.stroke_width(px(1.0) as u32))
+        .set_all_tick_mark_size(px(4.0))
+        .label_style(text(theme::TICK))
+        .axis_desc_style(text(theme::LABEL))
+        .x_desc(&chart.x.label)
+        .y_desc(&chart.y.label)
+        .draw()
+        .map_err(failed)?;
+    Ok(Plane::of(&context, scale))
+}
+
+/// The size of the plane in the room for it: all, or what gives a chart with a map equal axes.
+fn plane_size(
+    chart: &Chart,
+    (x, y): (&Scale, &Scale),
+    (width, height): (i32, i32),
+    scale: f64,
+) -> (i32, i32) {
+    if chart.density_map.is_none() {
+        return (width, height);
+    }
+    let ratio = if x.log || y.log {
+        1.0
+    } else {
+        // Limits that would make the plane a line are not followed that far.
+        ((x.high - x.low) / (y.high - y.low)).clamp(0.25, 4.0)
+    };
+    let (width, height) = (f64::from(width), f64::from(height));
+    let size = |pixels: f64| snapped(pixels.round() as i32, scale).max(1);
+    (
+        size(width.min(height * ratio)),
+        size(height.min(width / ratio)),
+    )
+}
+
+/// Down to whole pixels of the final picture, so that edges are sharp.
+fn snapped(pixels: i32, scale: f64) -> i32 {
+    let whole = scale.round() as i32;
+    pixels.div_euclid(whole) * whole
+}
