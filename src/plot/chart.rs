@@ -168,7 +168,9 @@ impl Chart {
             .x
             .scale("x", x.chain(self.verticals.iter().copied()), false)?;
         let padded = self.density_map.is_none();
-        let y = all(|line| &line.y).chain(map);
+        let bands = self.lines.iter().filter_map(|line| line.band.as_ref());
+        let bands = bands.flat_map(|(low, high)| low.iter().chain(high).copied());
+        let y = all(|line| &line.y).chain(bands).chain(map);
         Ok((x, self.y.scale("y", y, padded)?))
     }
 }

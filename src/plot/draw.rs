@@ -42,6 +42,9 @@ pub(crate) fn draw<DB: DrawingBackend>(
         plane.draw_vertical(*marker)?;
     }
     for (i, line) in chart.lines.iter().enumerate() {
+        plane.draw_band(line, line.color_or(i))?;
+    }
+    for (i, line) in chart.lines.iter().enumerate() {
         plane.draw_line(line, line.color_or(i))?;
     }
     entries.draw_inside(chart.legend, &plane.pixels)?;

@@ -1,6 +1,6 @@
 //! Figures as a whole: what their pictures hold, and what is refused.
 
-use super::{Chart, Figure, Legend, Line};
+use super::{Chart, ColorScale, DensityMap, Figure, Legend, Line};
 
 fn waves() -> Chart {
     let x: Vec<f64> = (0..200).map(|i| f64::from(i) / 20.0).collect();
@@ -82,6 +82,45 @@ fn extremes_are_drawn_or_refused_and_never_panic() {
             .is_err()
     );
     assert!(waves().x_limits(0.0, f64::INFINITY).figure().png().is_err());
+}
+
+#[test]
+fn a_band_lies_between_its_ends() {
+    let (x, nan) = ([0.0, 1.0, 2.0, 3.0, 4.0], f64::NAN);
+    let line = Line::new(&x, &[0.5; 5]).band(&[0.0, 0.0, nan, 0.0, -9e300], &[1.0; 5]);
+    let chart = Chart::new("").y_limits(-1.0, 2.0);
+    let svg = chart.clone().line(line).figure().svg().unwrap();
+    let areas: Vec<_> = svg.matches("<polygon").collect();
+    assert_eq!(areas.len(), 2, "one on each side of the gap");
+    let line = Line::new(&x, &x).band(&x[..4], &x);
+    let error = chart.line(line).figure().svg().unwrap_err().to_string();
+    assert!(error.contains("as many ends as x"), "{error}");
+}
+
+#[test]
+fn a_grid_has_its_labels_and_one_bar() {
+    let scale = ColorScale::up_to(1.0).power(0.5);
+    let values: Vec<f64> = (0..2500).map(|i| f64::from(i % 50) / 50.0).collect();
+    let map = || DensityMap::square(-1.0..1.0, &values).scale(scale);
+    let chart = |i: i32| Chart::new(format!("panel {i}")).bare().density_map(map());
+    let grid = |columns: i32| Figure::grid([0, 1].map(|i| [chart(i), chart(columns)]));
+    let figure = grid(7)
+        .title("Both")
+        .row_labels(["first row", "second row"])
+        .column_labels(["left", "right"])
+        .color_bar(scale, "density p");
+    let svg = figure.svg().unwrap();
+    for words in ["Both", "panel 7", "first row", "right", "density p"] {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert!(figure.png().unwrap().len() < 20_000);
+    let error = |figure: Figure| figure.png().unwrap_err().to_string();
+    let labels = grid(7).row_labels(["one"]);
+    assert!(error(labels).contains("1 row labels for 2 rows"));
+    let ragged = Figure::grid([vec![chart(0)], vec![]]);
+    assert!(error(ragged).contains("row 2 of the grid has 0 charts, but row 1 has 1"));
+    let many = Figure::grid([(0..65).map(chart)]);
+    assert!(error(many).contains("64 at most"));
 }
 
 #[test]

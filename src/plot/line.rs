@@ -20,6 +20,7 @@ pub struct Line {
     pub(crate) color: Option<Color>,
     pub(crate) width: f64,
     pub(crate) stroke: Stroke,
+    pub(crate) band: Option<(Vec<f64>, Vec<f64>)>,
 }
 
 impl Line {
@@ -32,7 +33,15 @@ impl Line {
             color: None,
             width: 1.0,
             stroke: Stroke::Solid,
+            band: None,
         }
+    }
+
+    /// A pale area of the line's colour between two curves over the same x, below all lines: for
+    /// example the range over seeds. A point that is not a number leaves a gap.
+    pub fn band(mut self, low: &[f64], high: &[f64]) -> Self {
+        self.band = Some((low.to_vec(), high.to_vec()));
+        self
     }
 
     /// Its name in the legend; without one it is not listed.
@@ -80,6 +89,13 @@ impl Line {
         if self.x.len() != self.y.len() {
             let found = (self.x.len(), self.y.len());
             return Err(Error::shape("a line's (x, y)", found, "as many x as y"));
+        }
+        if let Some((low, high)) = &self.band {
+            let found = (self.x.len(), low.len(), high.len());
+            if found.1 != found.0 || found.2 != found.0 {
+                let allowed = "as many ends as x";
+                return Err(Error::shape("a line's (x, band's ends)", found, allowed));
+            }
         }
         if !(self.width > 0.0 && self.width <= 20.0) {
             return Err(Error::setting(

@@ -68,6 +68,33 @@ impl<DB: DrawingBackend> Plane<DB> {
         self.stroke(&[(x, self.y.low), (x, self.y.high)], Stroke::Dashed, style)
     }
 
+    pub(crate) fn draw_band(&self, line: &Line, color: Color) -> Result<(), Error> {
+        let Some((low, high)) = &line.band else {
+            return Ok(());
+        };
+        let inside = |y: f64| self.y.position(y).clamp(self.y.low, self.y.high);
+        let ends = low.iter().zip(high);
+        let across = line.x.iter().zip(ends).map(|(x, (low, high))| {
+            let x = self.x.position(*x);
+            (x, inside(*low), inside(*high))
+        });
+        let across: Vec<_> = across.collect();
+        let drawn = |&(x, low, high): &(f64, f64, f64)| {
+            (self.x.low..=self.x.high).contains(&x) && !low.is_nan() && !high.is_nan()
+        };
+        for stretch in across.split(|point| !drawn(point)) {
+            let below = stretch.iter().map(|(x, low, _)| (*x, *low));
+            let above = stretch.iter().rev().map(|(x, _, high)| (*x, *high));
+            let corners = below.chain(above).map(|position| self.pixel(&position));
+            let corners: Vec<_> = corners.collect();
+            if corners.len() > 2 {
+                let area = Polygon::new(corners, color.rgb().mix(theme::BAND));
+                self.pixels.draw(&area).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn draw_line(&self, line: &Line, color: Color) -> Result<(), Error> {
         let points = line.x.iter().zip(&line.y);
         let positions = points.map(|(x, y)| (self.x.position(*x), self.y.position(*y)));

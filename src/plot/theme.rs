@@ -66,6 +66,9 @@ impl Color {
 pub(crate) const GRID: RGBColor = GREY_300;
 pub(crate) const MARKER: RGBColor = GREY_700;
 
+/// How strong the colour of a band is.
+pub(crate) const BAND: f64 = 0.22;
+
 /// Sizes in pixels of the final picture.
 pub(crate) const LINE_WIDTH: f64 = 1.8;
 pub(crate) const DISC: f64 = 2.6;
