@@ -159,6 +159,42 @@ fn the_tape_operation_has_the_gradients_of_the_plain_path() {
     }
 }
 
+/// Noise so wide, and energies that rise so steeply around the data, that nearly no particle counts.
+#[test]
+fn energy_discrepancy_with_wide_noise_agrees() {
+    for mut case in Case::all().filter(|case| !case.name.contains("Tanh")) {
+        let ((n, d), m) = (case.shape, 32);
+        // Energies that add up positive parts rise on all sides.
+        let first = case.net.parameters()[0].1.len();
+        let mut values = case.net.flat_parameters();
+        values[first..].iter_mut().for_each(|v| *v = v.abs());
+        case.net.set_flat_parameters(&values).unwrap();
+        case.double = Plain(case.net.cast(&Cpu::default()).unwrap());
+        let (shared, own) = (case.normals(n), case.normals(n * m));
+        macro_rules! noise {
+            ($E:ty) => {
+                Noise::<$E> {
+                    shared: Cpu::default()
+                        .tensor_from_vec(shared.iter().map(|v| *v as $E).collect(), (n, d)),
+                    own: Cpu::default()
+                        .tensor_from_vec(own.iter().map(|v| *v as $E).collect(), (n, m, d)),
+                }
+            };
+        }
+        for w in [0.0, 1.0] {
+            let loss = EnergyDiscrepancy::with_std(50.0)
+                .particles(m)
+                .stabilisation(w);
+            case.compare(
+                &loss,
+                noise!(f32),
+                noise!(f64),
+                &format!("wide ED, w = {w}"),
+            );
+        }
+    }
+}
+
 #[test]
 fn energy_discrepancy_agrees() {
     for mut case in Case::all() {

@@ -15,7 +15,7 @@ use super::weight::WeightGradient;
 pub(crate) struct Blocks {
     /// Rows in each block but the last.
     pub(crate) rows: usize,
-    stride: usize,
+    pub(crate) stride: usize,
     tile: usize,
     /// Numbers in one block's memory.
     pub(crate) len: usize,

@@ -4,6 +4,7 @@ use super::block::{Block, Blocks};
 use super::gradient::{backward, energies};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
+use super::prune::{counting, gather};
 use super::scratch::with_scratch;
 use crate::Error;
 
@@ -107,7 +108,16 @@ impl Chunk<'_> {
             Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
         }
         let loss = contrast(first, energies, cotangent);
-        let parts = cotangent
+        // Where more than half count little would be saved, and moving them is not free.
+        let kept = match counting(cotangent, rows / 2) {
+            None => rows,
+            Some(kept) => {
+                blocks.gather(network, &kept, data);
+                gather(&kept, 1, cotangent);
+                kept.len()
+            }
+        };
+        let parts = cotangent[..kept]
             .chunks(blocks.rows)
             .zip(data.chunks_exact_mut(blocks.len));
         // The last block is the one that is still in the nearest cache.
@@ -139,7 +149,25 @@ fn large(
                 *loss = contrast(i, values, cotangent);
             },
         );
-        backward(network, x, cotangent, Some(gradient), None)?;
+        match counting(cotangent, rows.saturating_sub(1)) {
+            None => backward(network, x, cotangent, Some(gradient), None)?,
+            Some(kept) => {
+                gather(&kept, 1, cotangent);
+                let d = network.dimension();
+                let kept_x: Vec<f32> = kept
+                    .iter()
+                    .flat_map(|row| &x[row * d..][..d])
+                    .copied()
+                    .collect();
+                backward(
+                    network,
+                    &kept_x,
+                    &cotangent[..kept.len()],
+                    Some(gradient),
+                    None,
+                )?;
+            }
+        }
         Ok(losses.into_iter().sum())
     })
 }

@@ -13,7 +13,7 @@
 //! | [`product`], [`shallow`], [`weight`], [`transpose`] | matrix products |
 //! | [`scratch`], [`lanes`] | memory and threads |
 //! | [`network`], [`affine`] | a network and its layers' products |
-//! | [`block`], [`gradient`], [`grouped`] | energies and their gradients, in blocks of rows |
+//! | [`block`], [`gradient`], [`grouped`], [`prune`] | energies and their gradients, in blocks of rows |
 //! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
 //! | [`adam`], [`normal`], [`perturb`], [`contrast`] | the other parts of a training step |
 
@@ -32,6 +32,7 @@ mod network;
 mod normal;
 mod perturb;
 mod product;
+mod prune;
 #[cfg(test)]
 mod reference;
 mod score;

@@ -1,0 +1,230 @@
+//! Rows that a gradient does not see.
+
+use super::block::Blocks;
+use super::network::Network;
+
+/// What a sum in single precision loses of itself: 2⁻²⁴.
+const ROUNDING: f32 = f32::EPSILON / 2.0;
+
+/// The rows that count in Σ_r c_r ∂U(x_r)/∂θ, in their order, if they are at most `most`.
+///
+/// The others have |c_r| ≤ 2⁻²⁴ Σ|c| / rows, so that together they carry 2⁻²⁴ of all weight at
+/// most, which is lost in the sum's rounding. With wide noise they are nearly all rows: most
+/// particles lie far from the data, where a trained energy is so high that exp(-U) is nothing.
+///
+/// None if more rows count, and where a cotangent is NaN or infinite: then the gradient of all
+/// rows must show it.
+pub(crate) fn counting(cotangent: &[f32], most: usize) -> Option<Vec<usize>> {
+    let least = ROUNDING * size(cotangent) / cotangent.len() as f32;
+    let counts = |c: &f32| c.abs() > least;
+    // A sum, as a filter's count would not be done in vectors.
+    let count: usize = cotangent.iter().map(|c| usize::from(counts(c))).sum();
+    if !least.is_finite() || count > most {
+        return None;
+    }
+    let rows = cotangent.iter().enumerate();
+    let rows = rows.filter(|(_, c)| counts(c)).map(|(row, _)| row);
+    Some(rows.collect())
+}
+
+/// Sums in flight at once: one would wait for itself.
+const CHAINS: usize = 8;
+
+/// Σ|c|.
+fn size(cotangent: &[f32]) -> f32 {
+    let (parts, rest) = cotangent.as_chunks::<CHAINS>();
+    let mut chains = [0.0; CHAINS];
+    for part in parts {
+        for (sum, c) in chains.iter_mut().zip(part) {
+            *sum += c.abs();
+        }
+    }
+    chains.iter().sum::<f32>() + rest.iter().map(|c| c.abs()).sum::<f32>()
+}
+
+/// Moves these rows of `width` numbers each to the front, in place; `rows` ascend.
+pub(crate) fn gather(rows: &[usize], width: usize, data: &mut [f32]) {
+    for (to, from) in rows.iter().enumerate() {
+        data.copy_within(from * width..(from + 1) * width, to * width);
+    }
+}
+
+impl Blocks {
+    /// The same for what a forward pass has left in the memory of several blocks: they are then as
+    /// after a forward pass of these rows alone. Fewer and full blocks matter, as each costs a
+    /// pass over the whole gradient.
+    pub(crate) fn gather(&self, network: &Network, rows: &[usize], data: &mut [f32]) {
+        let place = |row: usize| row / self.rows * self.len + row % self.rows;
+        let moves = rows.iter().enumerate();
+        let moves: Vec<_> = moves.map(|(to, from)| (place(to), place(*from))).collect();
+        for feature in 0..network.dimension() + 2 * network.units() {
+            let data = &mut data[feature * self.stride..];
+            for (to, from) in &moves {
+                data[*to] = data[*from];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::reference::{Reference, assert_close, points};
+    use crate::kernel::simd::Level;
+    use crate::kernel::{Activation, Discrepancy, backward, contrast_gradient};
+
+    #[test]
+    fn the_rows_below_the_rounding_of_the_sum_are_left_out() {
+        let mut c = vec![1e-9; 100];
+        for (row, value) in [(3, 1.0), (50, -2.0), (99, 1e-5)] {
+            c[row] = value;
+        }
+        assert_eq!(counting(&c, 3), Some(vec![3, 50, 99]));
+        assert_eq!(counting(&c, 2), None);
+        // 2^-24 of the mean: 3/100 * 6e-8 = 1.79e-9.
+        (c[7], c[8]) = (1.7e-9, -1.9e-9);
+        assert_eq!(counting(&c, 99), Some(vec![3, 8, 50, 99]));
+        assert_eq!(counting(&[0.0; 9], 4), Some(vec![]));
+        assert_eq!(counting(&[0.1; 9], 8), None);
+        assert_eq!(counting(&[], 0), None);
+        for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for row in [0, 98] {
+                let mut c = [0.0; 99];
+                c[row] = odd;
+                assert_eq!(counting(&c, 98), None, "{odd} in row {row}");
+            }
+        }
+    }
+
+    /// Several blocks in each chunk, on 16 lanes.
+    const WIDTHS: [usize; 4] = [3, 590, 8, 1];
+    const ROWS: usize = 4000;
+    /// In chunks, and as one large group.
+    const GROUPS: [usize; 2] = [10, ROWS];
+
+    /// The gradient with the cotangent c of each row, whatever its energy.
+    fn gradient(network: &Network, x: &[f32], c: &[f32], group: usize) -> Vec<f32> {
+        let contrast = |first: usize, u: &[f32], to: &mut [f32]| {
+            to.copy_from_slice(&c[first * group..][..u.len()]);
+            0.0
+        };
+        let mut gradient = vec![f32::NAN; network.parameters()];
+        contrast_gradient(network, x, group, &contrast, &mut gradient).unwrap();
+        gradient
+    }
+
+    /// Which rows count, and the cotangent of the others.
+    type Pattern = (fn(usize) -> bool, f32);
+
+    const PATTERNS: [Pattern; 6] = [
+        (|_| false, 0.0),
+        (|row| row == 313, 0.0),
+        (|row| row % 37 == 5, 1e-9),
+        // Exactly half of each chunk, the most that are moved.
+        (|row| row % 2 == 1, 1e-9),
+        (|row| row % 2 == 1 || row % 125 == 0, 1e-9),
+        (|_| true, 0.0),
+    ];
+
+    #[test]
+    fn what_is_left_out_changes_nothing() {
+        let reference = Reference::random(&WIDTHS, Activation::Softplus, 1);
+        let parameters = reference.rounded();
+        for level in Level::available() {
+            let network = reference.network(&parameters, level);
+            for (i, (counts, other)) in PATTERNS.into_iter().enumerate() {
+                let x = points(ROWS, 3, 2);
+                let c = |row| {
+                    if counts(row) {
+                        1.0 + (row % 5) as f32
+                    } else {
+                        other
+                    }
+                };
+                let c: Vec<f32> = (0..ROWS).map(c).collect();
+                let rows: Vec<usize> = (0..ROWS).filter(|row| counts(*row)).collect();
+                let (mut few, mut few_c) = (x.clone(), c.clone());
+                gather(&rows, 3, &mut few);
+                gather(&rows, 1, &mut few_c);
+                let mut exact = vec![f32::NAN; network.parameters()];
+                let (few, few_c) = (&few[..rows.len() * 3], &few_c[..rows.len()]);
+                backward(&network, few, few_c, Some(&mut exact), None).unwrap();
+                for group in GROUPS {
+                    let mut x = x.clone();
+                    if 2 * rows.len() <= ROWS {
+                        // Rows that nothing may look at.
+                        for row in (0..ROWS).filter(|row| !counts(*row)) {
+                            x[row * 3] = f32::NAN;
+                        }
+                    }
+                    let what = format!("{} {i} in groups of {group}", level.name());
+                    for (value, exact) in gradient(&network, &x, &c, group).iter().zip(&exact) {
+                        // Sums of up to 4000 numbers in another order.
+                        assert_close(*value, f64::from(*exact), 1000.0, 3e-6, &what);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let reference = Reference::random(&WIDTHS, Activation::Softplus, 1);
+        let parameters = reference.rounded();
+        let network = reference.network(&parameters, Level::best());
+        let x = points(ROWS, 3, 2);
+        let c: Vec<f32> = (0..ROWS)
+            .map(|row| (row as f32 * 0.7).sin().powi(200))
+            .collect();
+        assert!(counting(&c, ROWS / 2).is_some());
+        for group in GROUPS {
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                let pool = pool.build().unwrap();
+                pool.install(|| gradient(&network, &x, &c, group))
+            };
+            let one = run(1);
+            assert!(one.iter().any(|value| *value != 0.0));
+            for threads in [2, 5] {
+                assert!(run(threads) == one, "{threads} threads, groups of {group}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_energy_that_is_no_number_shows() {
+        let mut reference = Reference::random(&[2, 16, 1], Activation::Softplus, 1);
+        // Steep, so that nearly all other rows are left out.
+        reference.parameters.iter_mut().for_each(|p| *p *= 30.0);
+        let parameters = reference.rounded();
+        let network = reference.network(&parameters, Level::best());
+        for group in [33, 3300] {
+            let contrast = |_: usize, u: &[f32], c: &mut [f32]| {
+                let discrepancy = Discrepancy {
+                    particles: group - 1,
+                    stabilisation: 1.0,
+                    scale: 1.0,
+                };
+                discrepancy.evaluate(u, c).unwrap()
+            };
+            let run = |x: &[f32]| {
+                let mut gradient = vec![0.0; network.parameters()];
+                let loss = contrast_gradient(&network, x, group, &contrast, &mut gradient);
+                (loss.unwrap(), gradient)
+            };
+            let mut x = points(3300, 2, 2);
+            let (loss, gradient) = run(&x);
+            assert!(loss.is_finite() && gradient.iter().all(|value| value.is_finite()));
+            // A particle, and a point.
+            for bad in [501, 66] {
+                let before = std::mem::replace(&mut x[bad * 2], f32::NAN);
+                let (loss, gradient) = run(&x);
+                assert!(
+                    loss.is_nan() && gradient.iter().any(|value| value.is_nan()),
+                    "{bad}"
+                );
+                x[bad * 2] = before;
+            }
+        }
+    }
+}
