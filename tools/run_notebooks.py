@@ -7,6 +7,7 @@ fails, on output on stderr, a missing figure, a missing or failed claim.
 import argparse
 import base64
 import contextlib
+import copy
 import json
 import os
 import queue
@@ -46,7 +47,7 @@ def main() -> int:
     print()
     for path, (claims, _) in results.items():
         for name, value in claims.items():
-            print(f"{path.stem}  {name:<34} {value}")
+            print(f"{path.stem}  {name:<38} {value}")
     failures = [f"{path.stem}: {failure}" for path, (_, failure) in results.items() if failure]
     for failure in failures:
         print(f"FAILED  {failure}", file=sys.stderr)
@@ -200,7 +201,11 @@ def describe(error: Exception, notebook) -> str:
 def write(notebook, path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, folder / f"{path.stem}.ipynb")
-    html, _ = HTMLExporter().from_notebook_node(notebook)
+    shown = copy.deepcopy(notebook)
+    if not shown.cells[0].get("attachments"):
+        # The run ended before the headline's figure, and an image that is not there cannot be exported.
+        shown.cells[0].source = re.sub(r"!\[[^]]*\]\(attachment:[^)]*\)", "", shown.cells[0].source)
+    html, _ = HTMLExporter().from_notebook_node(shown)
     (folder / f"{path.stem}.html").write_text(html)
 
 

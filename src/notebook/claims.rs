@@ -52,21 +52,43 @@ impl Claims {
             json!(value),
             &shown,
             &accepted,
-            range.contains(&value),
+            Verdict::of(range.contains(&value)),
         );
+    }
+
+    /// A value of which nothing is claimed: it stands in the table and in the line for others to read.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let mut claims = Claims::new(Preset::Quick, 0);
+    /// claims.report("demo.seconds", 12.5);
+    /// claims.report("demo.loss", f64::NAN); // null in the line, as JSON has no other word for it
+    /// claims.check()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn report(&mut self, name: &str, value: f64) {
+        let (shown, verdict) = (significant(value), Verdict::None);
+        self.add(name, json!(value), &shown, "", verdict);
     }
 
     /// Claims that something is true.
     pub fn holds(&mut self, name: &str, value: bool) {
-        self.add(name, json!(value), &value.to_string(), "true", value);
+        let shown = value.to_string();
+        self.add(name, json!(value), &shown, "true", Verdict::of(value));
     }
 
-    fn add(&mut self, name: &str, value: Value, shown: &str, accepted: &str, holds: bool) {
-        let verdict = if holds { "ok" } else { "FAILED" };
-        self.rows
-            .push(format!("{name:<34} {shown:>12}   {accepted:<26} {verdict}"));
+    fn add(&mut self, name: &str, value: Value, shown: &str, accepted: &str, verdict: Verdict) {
+        let word = match verdict {
+            Verdict::None => "",
+            Verdict::Holds => "ok",
+            Verdict::Fails => "FAILED",
+        };
+        let row = format!("{name:<38} {shown:>12}   {accepted:<20} {word}");
+        self.rows.push(row.trim_end().to_owned());
         self.values.insert(name.to_owned(), value);
-        if !holds {
+        if matches!(verdict, Verdict::Fails) {
             self.failures
                 .push(format!("{name} = {shown} is not in {accepted}"));
         }
@@ -78,7 +100,7 @@ impl Claims {
     /// If one of them failed, with its value and range.
     pub fn check(&self) -> Result<(), Error> {
         println!(
-            "{:<34} {:>12}   {:<26} verdict",
+            "{:<38} {:>12}   {:<20} verdict",
             "claim", "value", "accepted"
         );
         for row in &self.rows {
@@ -89,6 +111,22 @@ impl Claims {
             Ok(())
         } else {
             Err(Error::Claims(self.failures.clone()))
+        }
+    }
+}
+
+/// Whether a claim holds, where one is made.
+enum Verdict {
+    None,
+    Holds,
+    Fails,
+}
+
+impl Verdict {
+    fn of(holds: bool) -> Self {
+        match holds {
+            true => Self::Holds,
+            false => Self::Fails,
         }
     }
 }
@@ -126,6 +164,20 @@ mod tests {
             "{message}"
         );
         assert!(message.contains("b = 2 is not in [0, 1]"), "{message}");
+    }
+
+    #[test]
+    fn reported_values_cannot_fail() {
+        let mut claims = Claims::new(Preset::Smoke, 3);
+        claims.report("a", f64::NAN);
+        claims.report("b", f64::INFINITY);
+        claims.report("c", 0.5);
+        assert!(claims.check().is_ok());
+        let line = Value::Object(claims.values).to_string();
+        assert_eq!(
+            line,
+            r#"{"a":null,"b":null,"c":0.5,"preset":"smoke","seed":3}"#
+        );
     }
 
     #[test]

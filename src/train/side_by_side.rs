@@ -163,7 +163,8 @@ impl<'a> Board<'a> {
         self.places.iter().map(|place| place.view.steps).sum()
     }
 
-    /// The last losses and metrics of a few runs, or how many have ended.
+    /// The last losses and metrics of a few runs; of many, how many have ended and what their last
+    /// values lie between.
     fn says(&self) -> String {
         let ended = self.places.iter().filter(|p| p.stopped.is_some()).count();
         match self.places.len() {
@@ -174,31 +175,51 @@ impl<'a> Board<'a> {
                     .map(|p| format!("{}: {}", p.label, p.view.says));
                 words.collect::<Vec<_>>().join("   ")
             }
-            count => format!("{count} runs side by side, {ended} ended"),
+            count => format!("{count} runs side by side, {ended} ended{}", self.span()),
         }
+    }
+
+    /// From the lowest to the highest last value, as far as there are any.
+    fn span(&self) -> String {
+        let curves = self.curves();
+        let last = curves
+            .iter()
+            .filter_map(|curve| curve.values.last().copied());
+        let mut last: Vec<f64> = last.filter(|value| !value.is_nan()).collect();
+        last.sort_by(f64::total_cmp);
+        match (curves.first(), &last[..]) {
+            (Some(curve), [low, .., high]) => {
+                let short = |value: &f64| match value.abs() {
+                    ..1e4 => format!("{value:.3}"),
+                    _ => format!("{value:.0e}"),
+                };
+                format!(", {} {} to {}", curve.name, short(low), short(high))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The runs' first metric, if all have the same one, or else their losses.
+    fn curves(&self) -> Vec<&Series> {
+        let places = self.places.iter();
+        let metrics: Option<Vec<&Series>> =
+            places.clone().map(|p| p.view.metric.as_ref()).collect();
+        metrics
+            .filter(|all| all.windows(2).all(|two| two[0].name == two[1].name))
+            .unwrap_or_else(|| places.map(|place| &place.view.losses).collect())
     }
 
     /// A small figure with a curve for each run.
     fn figure(&self) -> Figure {
-        let metrics: Option<Vec<&Series>> = self
-            .places
-            .iter()
-            .map(|place| place.view.metric.as_ref())
-            .collect();
-        let metrics = metrics.filter(|all| all.windows(2).all(|two| two[0].name == two[1].name));
-        let chart = Chart::new("Training").x_label("share of the steps in %");
-        let (chart, curves) = match metrics {
-            Some(metrics) if !metrics.is_empty() => {
-                (chart.y_label(&metrics[0].name).log_y(), metrics)
-            }
-            _ => {
-                let losses: Vec<_> = self.places.iter().map(|place| &place.view.losses).collect();
-                let chart = match typical(&losses) {
-                    Some((low, high)) => chart.y_limits(low, high),
-                    None => chart,
-                };
-                (chart.y_label("loss"), losses)
-            }
+        let curves = self.curves();
+        let name = curves.first().map_or("", |curve| &curve.name);
+        let chart = Chart::new("Training")
+            .x_label("share of the steps in %")
+            .y_label(name);
+        let chart = match (name, typical(&curves)) {
+            ("loss", Some((low, high))) => chart.y_limits(low, high),
+            ("loss", None) => chart,
+            _ => chart.log_y(),
         };
         let colors = match curves.len() {
             ..=FEW => None,
