@@ -70,10 +70,12 @@ impl Scale {
     }
 
     pub(crate) fn with_ticks(self, count: usize) -> Ticked {
-        Ticked {
-            ticks: self.ticks(count),
-            scale: self,
+        let mut ticks = self.ticks(count);
+        // A single number does not tell how far it is to anywhere.
+        if ticks.len() < 2 && !self.log {
+            ticks = self.ticks(2 * count);
         }
+        Ticked { ticks, scale: self }
     }
 
     /// Positions and labels of about `count` ticks.

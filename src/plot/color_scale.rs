@@ -115,8 +115,8 @@ impl ColorScale {
     }
 }
 
-/// A number of one digit near the value, with its label; for the scale's top one not above it,
-/// which may be one and a half of a unit or two and a half. None where there is no such number.
+/// 1, 2, 3 or 5 times a power of ten near the value, with its label; for the scale's top a number
+/// of one digit not above it, or one and a half of a unit or two and a half. None where there is no such number.
 fn round(value: f64, top: bool) -> Option<(f64, String)> {
     let exponent = value.log10().floor();
     let unit = 10f64.powf(exponent);
@@ -129,7 +129,11 @@ fn round(value: f64, top: bool) -> Option<(f64, String)> {
         let below = |step: &f64| *step <= mantissa * (1.0 + 1e-9);
         steps.into_iter().find(below).unwrap_or(1.0)
     } else {
-        mantissa.round().max(1.0)
+        let away = |step: &f64| (step - mantissa).abs();
+        let steps = [1.0, 2.0, 3.0, 5.0, 10.0].into_iter();
+        steps
+            .min_by(|a, b| away(a).total_cmp(&away(b)))
+            .unwrap_or(1.0)
     };
     let value = mantissa * unit;
     let fraction = if mantissa.fract() == 0.0 { 0.0 } else { 1.0 };

@@ -24,8 +24,10 @@ pub(crate) fn stroke<DB: DrawingBackend>(
         Stroke::Dashed => (7.0, 4.0),
         Stroke::Dotted => (2.0, 3.0),
         Stroke::Solid | Stroke::Markers => {
-            let path = PathElement::new(points.collect::<Vec<_>>(), style);
-            return area.draw(&path).map_err(failed);
+            for piece in pieces(points) {
+                area.draw(&PathElement::new(piece, style)).map_err(failed)?;
+            }
+            return Ok(());
         }
     };
     let points: Vec<(f64, f64)> = points.map(|(x, y)| (f64::from(x), f64::from(y))).collect();
@@ -37,6 +39,32 @@ pub(crate) fn stroke<DB: DrawingBackend>(
         area.draw(&PathElement::new(dash, style)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Cuts a polyline where it turns back by more than 120 degrees: plotters joins lines in a point,
+/// which grows into a long spike there.
+fn pieces(points: impl Iterator<Item = (i32, i32)>) -> Vec<Vec<(i32, i32)>> {
+    let mut pieces: Vec<Vec<(i32, i32)>> = vec![Vec::new()];
+    for point in points {
+        let Some(piece) = pieces.last_mut() else {
+            break;
+        };
+        if let [.., before, corner] = piece[..] {
+            let way = |from: (i32, i32), to: (i32, i32)| {
+                (f64::from(to.0 - from.0), f64::from(to.1 - from.1))
+            };
+            let (a, b) = (way(before, corner), way(corner, point));
+            let cosine = (a.0 * b.0 + a.1 * b.1) / (a.0.hypot(a.1) * b.0.hypot(b.1));
+            if cosine < -0.5 {
+                pieces.push(vec![corner, point]);
+                continue;
+            }
+        }
+        if piece.last() != Some(&point) {
+            piece.push(point);
+        }
+    }
+    pieces
 }
 
 /// Cuts a polyline into dashes of length `on` with gaps of length `off`.
@@ -76,7 +104,19 @@ fn dashes(points: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::dashes;
+    use super::{dashes, pieces};
+
+    #[test]
+    fn a_line_that_turns_back_is_cut_at_its_tip() {
+        let spike = [(0, 0), (10, 0), (11, 90), (11, 90), (12, 0), (20, 0)];
+        let (up, down) = (
+            vec![(0, 0), (10, 0), (11, 90)],
+            vec![(11, 90), (12, 0), (20, 0)],
+        );
+        assert_eq!(pieces(spike.into_iter()), [up, down]);
+        let smooth = [(0, 0), (10, 0), (10, 10), (5, 12)];
+        assert_eq!(pieces(smooth.into_iter()), [smooth.to_vec()]);
+    }
 
     #[test]
     fn dashes_cover_their_share() {
