@@ -18,6 +18,10 @@ def run(folder, *cells, figure=False):
         notebook.cells[1].metadata["tags"] = ["figure"]
     path = folder / "case.ipynb"
     nbformat.write(notebook, path)
+    return execute(folder, path)
+
+
+def execute(folder, path):
     command = [KERNEL / "python", ROOT / "tools" / "run_notebooks.py", "--preset", "smoke", "--output", folder / "out", path]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
@@ -26,7 +30,7 @@ def test_a_good_notebook_passes_and_counts_from_one(tmp_path):
     result = run(tmp_path, CHART, CLAIMS, figure=True)
     assert result.returncode == 0, result
     assert "cell 2/3  Chart::new" in result.stdout and "1 passed, 0 failed" in result.stdout
-    assert "case  a                                  0.5" in result.stdout
+    assert ["case", "a", "0.5"] in [line.split() for line in result.stdout.splitlines()]
     notebook = nbformat.read(tmp_path / "out" / "case.ipynb", as_version=4)
     assert [cell.execution_count for cell in notebook.cells] == [1, 2, 3]
     assert "image/png" in (tmp_path / "out" / "case.html").read_text()
@@ -55,3 +59,19 @@ def test_a_bad_notebook_fails_and_says_why(tmp_path, cells, message):
 def test_a_missing_figure_fails(tmp_path):
     result = run(tmp_path, "1 + 1", CLAIMS, figure=True)
     assert result.returncode == 1 and "has the tag figure, and shows none" in result.stderr
+
+
+def test_a_run_that_ends_before_its_headline_is_exported(tmp_path):
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# Case\n\n![What it shows](attachment:headline.png)"),
+            nbformat.v4.new_code_cell(FIRST_CELL),
+            nbformat.v4.new_code_cell('panic!("too early");'),
+            nbformat.v4.new_code_cell(CHART, metadata={"tags": ["figure", "headline"]}),
+        ]
+    )
+    path = tmp_path / "case.ipynb"
+    nbformat.write(notebook, path)
+    result = execute(tmp_path, path)
+    assert result.returncode == 1 and "panic: too early" in result.stderr, result.stderr
+    assert "too early" in (tmp_path / "out" / "case.html").read_text()
