@@ -159,6 +159,18 @@ fn the_tape_operation_has_the_gradients_of_the_plain_path() {
     }
 }
 
+/// Given normal numbers as an energy discrepancy's noise, in single or double precision.
+macro_rules! noise {
+    ($E:ty, $shared:ident $shape:tt, $own:ident $own_shape:tt) => {
+        Noise::<$E> {
+            shared: Cpu::default()
+                .tensor_from_vec($shared.iter().map(|v| *v as $E).collect(), $shape),
+            own: Cpu::default()
+                .tensor_from_vec($own.iter().map(|v| *v as $E).collect(), $own_shape),
+        }
+    };
+}
+
 /// Noise so wide, and energies that rise so steeply around the data, that nearly no particle counts.
 #[test]
 fn energy_discrepancy_with_wide_noise_agrees() {
@@ -171,24 +183,14 @@ fn energy_discrepancy_with_wide_noise_agrees() {
         case.net.set_flat_parameters(&values).unwrap();
         case.double = Plain(case.net.cast(&Cpu::default()).unwrap());
         let (shared, own) = (case.normals(n), case.normals(n * m));
-        macro_rules! noise {
-            ($E:ty) => {
-                Noise::<$E> {
-                    shared: Cpu::default()
-                        .tensor_from_vec(shared.iter().map(|v| *v as $E).collect(), (n, d)),
-                    own: Cpu::default()
-                        .tensor_from_vec(own.iter().map(|v| *v as $E).collect(), (n, m, d)),
-                }
-            };
-        }
         for w in [0.0, 1.0] {
             let loss = EnergyDiscrepancy::with_std(50.0)
                 .particles(m)
                 .stabilisation(w);
             case.compare(
                 &loss,
-                noise!(f32),
-                noise!(f64),
+                noise!(f32, shared(n, d), own(n, m, d)),
+                noise!(f64, shared(n, d), own(n, m, d)),
                 &format!("wide ED, w = {w}"),
             );
         }
@@ -205,24 +207,14 @@ fn energy_discrepancy_agrees() {
             case.rng.random_range(1..=9)
         };
         let (shared, own) = (case.normals(n), case.normals(n * m));
-        macro_rules! noise {
-            ($E:ty) => {
-                Noise::<$E> {
-                    shared: Cpu::default()
-                        .tensor_from_vec(shared.iter().map(|v| *v as $E).collect(), (n, d)),
-                    own: Cpu::default()
-                        .tensor_from_vec(own.iter().map(|v| *v as $E).collect(), (n, m, d)),
-                }
-            };
-        }
         for w in [0.0, 0.3, 1.0, 50.0] {
             let loss = EnergyDiscrepancy::with(Gaussian::with_std(0.7))
                 .particles(m)
                 .stabilisation(w);
             case.compare(
                 &loss,
-                noise!(f32),
-                noise!(f64),
+                noise!(f32, shared(n, d), own(n, m, d)),
+                noise!(f64, shared(n, d), own(n, m, d)),
                 &format!("ED M = {m}, w = {w}"),
             );
         }

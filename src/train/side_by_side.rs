@@ -199,7 +199,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// The runs' first metric, if all have the same one, or else their losses.
+    /// The runs' last metric, if it is the same one for all, or else their losses.
     fn curves(&self) -> Vec<&Series> {
         let places = self.places.iter();
         let metrics: Option<Vec<&Series>> =
