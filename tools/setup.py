@@ -302,8 +302,6 @@ def ensure_template(python: Path, evcxr: Path) -> None:
     with locked(POOL / "template.lock"):
         stamp.unlink(missing_ok=True)
         TEMPLATE.mkdir(parents=True, exist_ok=True)
-        # The versions that the tests ran with; `:dep` alone would take the newest.
-        shutil.copy(ROOT / "Cargo.lock", TEMPLATE / "Cargo.lock")
         environment = os.environ | {"JUPYTER_PATH": str(KERNEL / "share" / "jupyter")}
         subprocess.run([python, ROOT / "tools" / "build_template.py"], check=True, env=environment)
         stamp.write_text(wanted)
