@@ -1,12 +1,11 @@
 """Runs a notebook's first cell in the template build folder. Called by set-up, which locks it."""
 
 import os
-import shutil
 import sys
 
 from jupyter_client.manager import KernelManager
 
-from layout import FIRST_CELL, KERNEL, KERNEL_NAME, ROOT, TEMPLATE
+from layout import FIRST_CELL, KERNEL, KERNEL_NAME, ROOT
 
 
 def main() -> None:
@@ -19,9 +18,6 @@ def main() -> None:
         client.start_channels()
         try:
             client.wait_for_ready(timeout=300)
-            # The versions that the tests ran with; `:dep` alone would take the newest. Not before:
-            # a starting evcxr takes out of the list what its empty crate does not need.
-            shutil.copy(ROOT / "Cargo.lock", TEMPLATE / "Cargo.lock")
             for line in FIRST_CELL.splitlines():
                 reply = client.execute_interactive(line, timeout=1800)
                 if reply["content"]["status"] != "ok":

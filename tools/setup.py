@@ -285,9 +285,22 @@ let _loaded: bool = "true".parse()?;
 
 
 def write_pool() -> None:
-    """Cargo's settings for all build folders: what a cell uses is optimised, the cell is not."""
+    """Cargo's settings for all build folders: which versions, and how optimised.
+
+    The versions are those that the tests ran with; `:dep` alone would take the newest. A starting
+    evcxr builds an empty crate first, and cargo takes out of the folder's lock file what that does
+    not need. The wrapper, which cargo then runs as the compiler of that crate, puts it back.
+    """
+    wrapper = POOL / "rustc"
+    script = f"""#!/bin/sh
+case "$PWD" in "{POOL}"/*) grep -qs "^name = .{KERNEL_NAME}" Cargo.lock || cp "{ROOT}/Cargo.lock" . ;; esac
+exec "$@"
+"""
+    write(wrapper, script, executable=True)
+    # What a cell uses is optimised, the cell is not.
     optimised = "opt-level = 3\ndebug-assertions = false\noverflow-checks = false"
-    write(POOL / ".cargo" / "config.toml", f'[profile.dev.package."*"]\n{optimised}\n')
+    build = f"[build]\nrustc-workspace-wrapper = {json.dumps(str(wrapper))}"
+    write(POOL / ".cargo" / "config.toml", f'{build}\n\n[profile.dev.package."*"]\n{optimised}\n')
 
 
 def ensure_template(python: Path, evcxr: Path) -> None:
