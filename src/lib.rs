@@ -23,6 +23,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`energy`] | the [`Energy`] trait and its extensions, closed forms, the perceptron |
+//! | [`lebm`] | images from a latent energy: generator, posterior, training |
 //! | [`loss`] | the losses on samples |
 //! | [`sample`] | Langevin chains |
 //! | [`data`] | toy densities, points from text and NumPy files |
@@ -41,6 +42,7 @@ mod error;
 pub mod eval;
 mod file;
 mod kernel;
+pub mod lebm;
 pub mod loss;
 pub mod notebook;
 pub mod plot;

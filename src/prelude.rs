@@ -2,10 +2,11 @@
 
 pub use crate::data::{Data, Dataset, Toy, toy};
 pub use crate::energy::{
-    Density, Energy, GaussianMixture, GradientTape, Mlp, Parameter, Points, TapedPoints,
-    TapedValues, Trainable, Values,
+    Density, Energy, GaussianMixture, GradientTape, LatentPrior, Mlp, Parameter, Parameters,
+    Points, TapedPoints, TapedValues, Trainable, Values,
 };
 pub use crate::eval::{Comparison, LogDensityMse, Population};
+pub use crate::lebm::{Decoder, Generator, LatentEbm, Posterior};
 pub use crate::loss::{
     ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
     fisher_divergence,

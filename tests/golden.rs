@@ -365,7 +365,7 @@ fn small_nets_agree() {
 fn small_net(width: usize, weights: &Value) -> Mlp {
     let mut net = Mlp::silu(&[1, width, width, 1], 0)
         .unwrap()
-        .named(Naming::Sequential);
+        .named(Naming::Sequential("net"));
     let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
     let values = names.iter().flat_map(|name| numbers(&weights[name]));
     let values: Vec<f32> = values.map(|v| v as f32).collect();

@@ -24,7 +24,6 @@ pub(super) fn activate<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
             z.try_mul(sigmoid)
         }
         Activation::LeakyRelu(slope) => {
-            let slope = f64::from(slope);
             let positive = z
                 .retaped::<T>()
                 .try_relu()?
@@ -70,7 +69,7 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         Activation::LeakyRelu(slope) => {
             let z = z().split_tape().0;
             let ones = z.device().try_ones_like(&z)?;
-            let low = ones.clone().try_mul(scalar::<E>(f64::from(slope)))?;
+            let low = ones.clone().try_mul(scalar::<E>(slope))?;
             let zeros = z.device().try_zeros_like(&z)?;
             let first = z.try_gt(E::default())?.try_choose(ones, low)?;
             Ok((first.retaped(), zeros.retaped()))

@@ -50,9 +50,9 @@ pub enum Naming {
     /// `lin1.weight`, `lin1.bias`, `lin2.weight` ...: a module with a field for each layer.
     #[default]
     Fields,
-    /// `net.0.weight`, `net.0.bias`, `net.2.weight` ...: an `nn.Sequential` named `net`, in which
-    /// activations count.
-    Sequential,
+    /// `net.0.weight`, `net.0.bias`, `net.2.weight` ...: an `nn.Sequential` of this name, here `net`,
+    /// in which activations count.
+    Sequential(&'static str),
 }
 
 impl Naming {
@@ -60,7 +60,7 @@ impl Naming {
     pub(super) fn layer(self, index: usize) -> String {
         match self {
             Naming::Fields => format!("lin{}", index + 1),
-            Naming::Sequential => format!("net.{}", 2 * index),
+            Naming::Sequential(module) => format!("{module}.{}", 2 * index),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Mlp {
     /// # Errors
     /// If there are fewer than two widths, one is 0, the last is not 1, or the slope is not
     /// finite.
-    pub fn leaky_relu(widths: &[usize], slope: f32, seed: u64) -> Result<Self, Error> {
+    pub fn leaky_relu(widths: &[usize], slope: f64, seed: u64) -> Result<Self, Error> {
         Self::new(widths, Activation::LeakyRelu(slope), seed)
     }
 

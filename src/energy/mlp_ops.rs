@@ -3,7 +3,7 @@
 use super::activation::{activate, derivatives};
 use super::mlp::check_input;
 use super::{
-    Derivatives, Energy, Mlp, Parameter, Points, TapedPoints, TapedValues, Trainable,
+    Derivatives, Energy, Mlp, Parameter, Parameters, Points, TapedPoints, TapedValues,
     TwiceDifferentiable, Values, for_each_backend, scalar,
 };
 use crate::Error;
@@ -183,7 +183,7 @@ macro_rules! implement {
             }
         }
 
-        impl Trainable<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
+        impl Parameters<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
             fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
                 self.0.named_parameters()
             }
@@ -193,7 +193,7 @@ macro_rules! implement {
             }
         }
 
-        impl Trainable<$E, $Dev> for Mlp<$E, $Dev> {
+        impl Parameters<$E, $Dev> for Mlp<$E, $Dev> {
             fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
                 self.named_parameters()
             }

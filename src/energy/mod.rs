@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | [`Energy`] | U on a tape | sampling, energy discrepancy, contrastive divergence |
 //! | [`TwiceDifferentiable`] | ∂U/∂x_d and ∂²U/∂x_d² on a tape | exact score matching |
-//! | [`Trainable`] | named parameters | training, saving and loading |
+//! | [`Parameters`], [`Trainable`] | named parameters | training, saving and loading |
 //! | [`Density`] | ∫ exp(-U) = 1 | log-densities, exact comparisons |
 
 mod activation;
 pub(crate) mod checked;
 mod density;
+mod latent_prior;
 mod mixture;
 mod mixture_ops;
 mod mlp;
@@ -21,12 +22,13 @@ mod weights;
 
 pub use crate::kernel::Activation;
 pub use density::Density;
+pub use latent_prior::LatentPrior;
 pub use mixture::GaussianMixture;
 pub use mlp::{Mlp, Naming};
 #[doc(hidden)]
 pub use mlp_fused::FusedMlp;
 pub use mlp_ops::Plain;
-pub use parameters::{Parameter, Trainable};
+pub use parameters::{Parameter, Parameters, Trainable};
 pub(crate) use parameters::{backward, number};
 pub use tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};
 pub(crate) use tensors::{for_each_backend, scalar, tensor};

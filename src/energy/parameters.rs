@@ -1,4 +1,4 @@
-//! What training needs of an energy: named parameters.
+//! Named parameters, and what training needs of an energy.
 
 use super::{Energy, weights};
 use crate::Error;
@@ -80,7 +80,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
     }
 }
 
-/// An energy with named parameters, which can be trained, saved and loaded.
+/// Named parameters, which can be set, saved and loaded: of a net, of an energy.
 ///
 /// # Examples
 /// A quadratic energy with a precision that is learned:
@@ -99,7 +99,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 ///         Ok(half_square * self.precision.retaped::<GradientTape>().broadcast_like(&shape))
 ///     }
 /// }
-/// impl Trainable for Quadratic {
+/// impl Parameters for Quadratic {
 ///     fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
 ///         vec![("precision".into(), &self.precision)]
 ///     }
@@ -111,11 +111,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 /// let energy = Quadratic { precision: Cpu::default().tensor(2.0) };
 /// assert_eq!(energy.parameters()[0].1.values(), [2.0]);
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no named parameters, which training needs",
-    note = "`Mlp` has them; for an energy of your own implement `Trainable`, whose two methods list the fields to train"
-)]
-pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
+pub trait Parameters<E: Dtype = f32, Dev: Device<E> = Cpu> {
     /// The parameters with their names, in a fixed order.
     fn parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)>;
 
@@ -129,7 +125,7 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
         lists.concat()
     }
 
-    /// Sets all values from one list, as [`Trainable::flat_parameters`] gives them.
+    /// Sets all values from one list, as [`Parameters::flat_parameters`] gives them.
     ///
     /// # Errors
     /// If the list has another length than the parameters together.
@@ -164,7 +160,7 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
     }
 
     /// Reads the parameters from a safetensors file that holds them, and perhaps others, under
-    /// their names: one that [`Trainable::save_weights`] wrote, or PyTorch's
+    /// their names: one that [`Parameters::save_weights`] wrote, or PyTorch's
     /// `safetensors.torch.save_file(model.state_dict(), path)`.
     ///
     /// # Errors
@@ -180,7 +176,7 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
     /// The same, where each name in the file begins with `prefix`.
     ///
     /// # Errors
-    /// As [`Trainable::load_weights`].
+    /// As [`Parameters::load_weights`].
     fn load_weights_under(&mut self, prefix: &str, path: impl AsRef<Path>) -> Result<(), Error>
     where
         Self: Sized,
@@ -188,6 +184,18 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
         weights::load(path.as_ref(), prefix, &mut self.parameters_mut())
     }
 }
+
+/// An energy with named parameters: what training needs. Nothing to implement beside the two.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no named parameters, which training needs",
+    note = "`Mlp` has them; for an energy of your own implement `Parameters`, whose two methods list the fields to train"
+)]
+pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>:
+    Energy<E, Dev> + Parameters<E, Dev>
+{
+}
+
+impl<N: Energy<E, Dev> + Parameters<E, Dev>, E: Dtype, Dev: Device<E>> Trainable<E, Dev> for N {}
 
 /// A taped loss's value; its gradient with respect to the parameters goes into one list.
 pub(crate) fn backward<E: Number, Dev: Backend<E>>(

@@ -102,7 +102,7 @@ fn file_type<E>() -> FileType {
 #[cfg(test)]
 mod tests {
     use crate::Error;
-    use crate::energy::{Mlp, Naming, Trainable};
+    use crate::energy::{Mlp, Naming, Parameters};
     use dfdx::prelude::*;
 
     fn message(result: Result<(), Error>) -> String {
@@ -114,9 +114,13 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("ed-weights-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("net.safetensors");
-        let net = Mlp::silu(&[2, 3, 1], 5).unwrap().named(Naming::Sequential);
+        let net = Mlp::silu(&[2, 3, 1], 5)
+            .unwrap()
+            .named(Naming::Sequential("net"));
         net.save_weights(&path).unwrap();
-        let mut other = Mlp::silu(&[2, 3, 1], 6).unwrap().named(Naming::Sequential);
+        let mut other = Mlp::silu(&[2, 3, 1], 6)
+            .unwrap()
+            .named(Naming::Sequential("net"));
         other.load_weights(&path).unwrap();
         assert_eq!(other.flat_parameters(), net.flat_parameters());
         let mut double: Mlp<f64, Cpu> = other.cast(&Cpu::default()).unwrap();
@@ -130,7 +134,9 @@ mod tests {
             names.contains("no tensor lin1.weight; it holds net.0.bias"),
             "{names}"
         );
-        let mut wide = Mlp::silu(&[2, 4, 1], 0).unwrap().named(Naming::Sequential);
+        let mut wide = Mlp::silu(&[2, 4, 1], 0)
+            .unwrap()
+            .named(Naming::Sequential("net"));
         let before = wide.flat_parameters();
         let shape = message(wide.load_weights(&path));
         assert!(

@@ -11,7 +11,7 @@ pub enum Activation {
     /// z σ(z).
     Silu,
     /// z, times the slope where z is not positive. PyTorch's slope is 0.01.
-    LeakyRelu(f32),
+    LeakyRelu(f64),
     /// tanh z.
     Tanh,
 }
@@ -36,6 +36,7 @@ impl Kernel for Activate<'_> {
             Activation::Softplus => self.each(softplus::<W>),
             Activation::Silu => self.each(silu::<W>),
             Activation::LeakyRelu(slope) => {
+                let slope = slope as f32;
                 self.each(|z| {
                     if z > 0.0 {
                         (z, 1.0)
@@ -91,7 +92,7 @@ impl Activation {
                 (z * s, s)
             }
             Self::LeakyRelu(_) if z > 0.0 => (z, 1.0),
-            Self::LeakyRelu(slope) => (slope * z, slope),
+            Self::LeakyRelu(slope) => (slope as f32 * z, slope as f32),
             Self::Tanh => {
                 let t = tanh::<W>(z).0;
                 (t, t)

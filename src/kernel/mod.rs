@@ -15,6 +15,7 @@
 //! | [`network`], [`affine`] | a network and its layers' products |
 //! | [`block`], [`gradient`], [`grouped`], [`prune`] | energies and their gradients, in blocks of rows |
 //! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
+//! | [`generator`] | transposed convolutions |
 //! | [`adam`], [`normal`], [`perturb`], [`contrast`] | the other parts of a training step |
 
 mod activation;
@@ -22,6 +23,7 @@ mod adam;
 mod affine;
 mod block;
 mod contrast;
+pub(crate) mod generator;
 mod gradient;
 mod grouped;
 mod jet;

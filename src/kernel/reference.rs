@@ -117,7 +117,7 @@ fn bend(activation: Activation, z: f64) -> f64 {
     match activation {
         Activation::Softplus => z.max(0.0) + (-z.abs()).exp().ln_1p(),
         Activation::Silu => z / (1.0 + (-z).exp()),
-        Activation::LeakyRelu(slope) => z.max(0.0) + f64::from(slope) * z.min(0.0),
+        Activation::LeakyRelu(slope) => z.max(0.0) + slope * z.min(0.0),
         Activation::Tanh => z.tanh(),
     }
 }

@@ -1,5 +1,7 @@
 //! The folder of golden files: which cases it holds, and what they say.
 
+#![allow(dead_code)] // Not all of it in every test.
+
 use energy_discrepancy::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -85,7 +87,6 @@ impl Folder {
         })
     }
 
-    #[allow(dead_code)] // Not by every test.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

@@ -16,7 +16,7 @@ impl Energy for Quadratic {
         Ok(half_square * self.precision.retaped::<GradientTape>().broadcast_like(&shape))
     }
 }
-impl Trainable for Quadratic {
+impl Parameters for Quadratic {
     fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
         vec![("precision".into(), &self.precision)]
     }

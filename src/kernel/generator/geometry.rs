@@ -1,0 +1,150 @@
+//! Which pixels of a layer's input reach which of its output.
+
+/// A transposed convolution's window over images of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Height and width of the input.
+    pub(crate) size: (usize, usize),
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
+}
+
+/// Target pixels that are reached through the same taps.
+#[derive(Clone, Debug)]
+pub(crate) struct Class {
+    /// The taps, as row-major indices into the kernel.
+    pub(crate) taps: Vec<usize>,
+    /// The pixels.
+    pub(crate) targets: Vec<usize>,
+    /// For each pixel the source pixel of each tap.
+    pub(crate) sources: Vec<usize>,
+}
+
+impl Geometry {
+    /// Height and width of the output: s (h - 1) + k - 2 p. None where that is not positive.
+    pub(crate) fn output(&self) -> Option<(usize, usize)> {
+        let side = |input: usize| {
+            let whole = self.stride * input.checked_sub(1)? + self.kernel;
+            whole.checked_sub(2 * self.padding).filter(|side| *side > 0)
+        };
+        Some((side(self.size.0)?, side(self.size.1)?))
+    }
+
+    pub(crate) fn taps(&self) -> usize {
+        self.kernel * self.kernel
+    }
+
+    /// The output's pixels with the inputs that reach them.
+    pub(crate) fn forward(&self) -> Vec<Class> {
+        let (height, width) = self.output().unwrap_or_default();
+        let axis = |outputs: usize, inputs: usize| {
+            let reaches = |o: usize, k: usize| {
+                let shifted = (o + self.padding).checked_sub(k)?;
+                let i = shifted / self.stride;
+                (shifted.is_multiple_of(self.stride) && i < inputs).then_some(i)
+            };
+            groups(outputs, self.kernel, reaches)
+        };
+        self.classes(
+            &axis(height, self.size.0),
+            &axis(width, self.size.1),
+            width,
+            self.size.1,
+        )
+    }
+
+    /// The input's pixels with the outputs that they reach.
+    pub(crate) fn reverse(&self) -> Vec<Class> {
+        let (height, width) = self.output().unwrap_or_default();
+        let axis = |inputs: usize, outputs: usize| {
+            let reached = |i: usize, k: usize| {
+                let o = (self.stride * i + k).checked_sub(self.padding)?;
+                (o < outputs).then_some(o)
+            };
+            groups(inputs, self.kernel, reached)
+        };
+        self.classes(
+            &axis(self.size.0, height),
+            &axis(self.size.1, width),
+            self.size.1,
+            width,
+        )
+    }
+
+    /// For each tap all pairs of an input pixel and the output pixel that it reaches.
+    pub(crate) fn pairs(&self) -> Vec<Vec<(usize, usize)>> {
+        let mut pairs = vec![Vec::new(); self.taps()];
+        for class in self.reverse() {
+            let sources = class.sources.chunks_exact(class.taps.len());
+            for (target, sources) in class.targets.iter().zip(sources) {
+                for (tap, source) in class.taps.iter().zip(sources) {
+                    pairs[*tap].push((*target, *source));
+                }
+            }
+        }
+        pairs.iter_mut().for_each(|pairs| pairs.sort_unstable());
+        pairs
+    }
+
+    /// Every group of rows with every group of columns.
+    fn classes(
+        &self,
+        rows: &[Group],
+        columns: &[Group],
+        target: usize,
+        source: usize,
+    ) -> Vec<Class> {
+        let mut classes = Vec::new();
+        for row in rows {
+            for column in columns {
+                let mut class = Class {
+                    taps: Vec::new(),
+                    targets: Vec::new(),
+                    sources: Vec::new(),
+                };
+                for ky in &row.taps {
+                    class
+                        .taps
+                        .extend(column.taps.iter().map(|kx| ky * self.kernel + kx));
+                }
+                for (y, from_y) in &row.members {
+                    for (x, from_x) in &column.members {
+                        class.targets.push(y * target + x);
+                        for y in from_y {
+                            class.sources.extend(from_x.iter().map(|x| y * source + x));
+                        }
+                    }
+                }
+                classes.push(class);
+            }
+        }
+        classes
+    }
+}
+
+/// Positions along one axis that are reached through the same taps, each with its sources.
+struct Group {
+    taps: Vec<usize>,
+    members: Vec<(usize, Vec<usize>)>,
+}
+
+fn groups(
+    targets: usize,
+    kernel: usize,
+    source: impl Fn(usize, usize) -> Option<usize>,
+) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for target in 0..targets {
+        let reached = (0..kernel).filter_map(|tap| Some((tap, source(target, tap)?)));
+        let (taps, sources): (Vec<_>, Vec<_>) = reached.unzip();
+        match groups.iter_mut().find(|group| group.taps == taps) {
+            Some(group) => group.members.push((target, sources)),
+            None => groups.push(Group {
+                taps,
+                members: vec![(target, sources)],
+            }),
+        }
+    }
+    groups
+}

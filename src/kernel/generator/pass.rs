@@ -1,0 +1,308 @@
+//! Through the layers and back, some images at a time.
+
+use super::correlate::Correlate;
+use super::fold::{Fold, Unfold};
+use super::gather::{Gather, Slopes, Then};
+use super::geometry::Class;
+use super::panels::{Packed, load, unload};
+use super::stack::{Layer, Stack};
+use crate::Error;
+use crate::kernel::lanes::each;
+use crate::kernel::network::check;
+use crate::kernel::scratch::with_scratch;
+use std::ops::Range;
+
+/// Images that go through the layers together. More would not stay in the cache.
+const TOGETHER: usize = 32;
+
+/// The pictures of latent points z (`rows x latent`), `rows x pixels`.
+///
+/// # Errors
+/// If a slice's length does not fit.
+pub(crate) fn forward(
+    stack: &Stack,
+    packed: &Packed,
+    z: &[f32],
+    images: &mut [f32],
+) -> Result<(), Error> {
+    let rows = rows(stack, z)?;
+    check("the images", images.len(), rows * stack.pixels())?;
+    let z = z.chunks(TOGETHER * stack.latent());
+    for (z, images) in z.zip(images.chunks_mut(TOGETHER * stack.pixels())) {
+        let pass = Pass::new(stack, packed, z.len() / stack.latent());
+        with_scratch(pass.values(), |values| pass.forward(z, values, images));
+    }
+    Ok(())
+}
+
+/// The gradients that a backward pass is to give.
+#[derive(Default)]
+pub(crate) struct Wanted<'a> {
+    /// ∂L/∂z, `rows x latent`; overwritten.
+    pub(crate) z: Option<&'a mut [f32]>,
+    /// ∂L/∂θ in the order W_1, b_1, W_2, ...; overwritten.
+    pub(crate) parameters: Option<&'a mut [f32]>,
+}
+
+/// The gradients of a loss of the pictures. `cotangent` gets some rows, their pictures, and the place
+/// for ∂L/∂(picture).
+///
+/// # Errors
+/// If a slice's length does not fit.
+pub(crate) fn backward(
+    stack: &Stack,
+    packed: &Packed,
+    z: &[f32],
+    mut cotangent: impl FnMut(Range<usize>, &[f32], &mut [f32]),
+    mut wanted: Wanted,
+) -> Result<(), Error> {
+    let rows = rows(stack, z)?;
+    if let Some(gradient) = &wanted.z {
+        check("the gradient of z", gradient.len(), z.len())?;
+    }
+    if let Some(gradient) = &mut wanted.parameters {
+        check("the gradient", gradient.len(), stack.parameters())?;
+        gradient.fill(0.0);
+    }
+    for first in (0..rows).step_by(TOGETHER) {
+        let taken = first..rows.min(first + TOGETHER);
+        let z = &z[taken.start * stack.latent()..taken.end * stack.latent()];
+        let of_z = wanted.z.as_mut();
+        let of_z = of_z.map(|all| &mut all[taken.start * stack.latent()..][..z.len()]);
+        let pass = Pass::new(stack, packed, taken.len());
+        let pictures = taken.len() * stack.pixels();
+        with_scratch(2 * pass.values() + 2 * pictures, |data| {
+            let (values, rest) = data.split_at_mut(pass.values());
+            let (slopes, rest) = rest.split_at_mut(pass.values());
+            let (images, of_images) = rest.split_at_mut(pictures);
+            pass.forward(z, values, images);
+            cotangent(taken, images, of_images);
+            let parameters = wanted.parameters.as_deref_mut();
+            pass.backward((images, of_images), values, slopes, of_z, parameters);
+        });
+    }
+    Ok(())
+}
+
+fn rows(stack: &Stack, z: &[f32]) -> Result<usize, Error> {
+    if !z.len().is_multiple_of(stack.latent()) {
+        let expected = format!("(rows, {})", stack.latent());
+        return Err(Error::shape("z", z.len(), expected));
+    }
+    Ok(z.len() / stack.latent())
+}
+
+/// Some images on their way.
+struct Pass<'a> {
+    stack: &'a Stack,
+    packed: &'a Packed,
+    images: usize,
+    /// Where the values before each layer begin, those behind the last one included.
+    starts: Vec<usize>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(stack: &'a Stack, packed: &'a Packed, images: usize) -> Self {
+        let blocks = |channels: usize| channels.div_ceil(packed.block) * packed.block * images;
+        let mut starts = vec![0];
+        let mut at = 0;
+        for layer in &stack.layers {
+            at += blocks(layer.inputs) * layer.pixels.0;
+            starts.push(at);
+        }
+        if let Some(last) = stack.layers.last() {
+            at += blocks(last.outputs) * last.pixels.1;
+        }
+        starts.push(at);
+        Self {
+            stack,
+            packed,
+            images,
+            starts,
+        }
+    }
+
+    /// How many numbers the values of all layers are.
+    fn values(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// Cuts a list of all values in two before those behind layer l, and keeps these.
+    fn split<'v>(&self, values: &'v mut [f32], l: usize) -> (&'v [f32], &'v mut [f32]) {
+        let (before, behind) = values[..self.starts[l + 2]].split_at_mut(self.starts[l + 1]);
+        (&before[self.starts[l]..], behind)
+    }
+
+    fn forward(&self, z: &[f32], values: &mut [f32], images: &mut [f32]) {
+        let Self { stack, packed, .. } = *self;
+        load(
+            z,
+            stack.layers[0].inputs,
+            packed.block,
+            &mut values[..self.starts[1]],
+        );
+        for (l, (layer, weights)) in stack.layers.iter().zip(&packed.layers).enumerate() {
+            let (source, target) = self.split(values, l);
+            let is_last = l + 1 == stack.layers.len();
+            let then = |n: usize| match is_last {
+                true => Then::Store,
+                false => Then::Activate(&weights.bias[n * packed.block..], stack.slope),
+            };
+            self.gather(
+                layer,
+                &layer.forward,
+                layer.pixels,
+                (source, target),
+                &weights.forward,
+                then,
+            );
+        }
+        let taps = &values[self.starts[stack.layers.len()]..];
+        let fold = Fold {
+            geometry: stack.last,
+            pairs: &stack.last_pairs,
+            bias: packed.last_bias,
+            taps,
+            block: packed.block,
+            images,
+        };
+        packed.level.run(fold);
+    }
+
+    /// One job for every block of target channels, and where these are few for some images each.
+    fn gather<'v>(
+        &self,
+        layer: &Layer,
+        classes: &[Class],
+        (source_pixels, target_pixels): (usize, usize),
+        (source, target): (&[f32], &mut [f32]),
+        weights: &[f32],
+        then: impl Fn(usize) -> Then<'v> + Sync,
+    ) {
+        let per_block = target_pixels * self.packed.block;
+        let blocks = target.len() / (self.images * per_block);
+        let parts = (2 * rayon::current_num_threads()).div_ceil(blocks);
+        let together = self.images.div_ceil(parts);
+        let mut jobs: Vec<Vec<&mut [f32]>> = Vec::new();
+        jobs.resize_with(blocks * self.images.div_ceil(together), Vec::new);
+        for (i, target) in target.chunks_exact_mut(per_block).enumerate() {
+            jobs[i / blocks / together * blocks + i % blocks].push(target);
+        }
+        each(jobs.into_iter().enumerate(), |(job, target)| {
+            let n = job % blocks;
+            self.packed.level.run(Gather {
+                classes,
+                source,
+                source_pixels,
+                source_image: source.len() / self.images,
+                first: job / blocks * together,
+                weights: &weights[weights.len() / blocks * n..][..weights.len() / blocks],
+                taps: layer.taps,
+                target,
+                then: then(n),
+            });
+        });
+    }
+
+    /// From ∂L/∂(image) to the gradients, of all that is wanted.
+    fn backward(
+        &self,
+        (images, of_images): (&[f32], &mut [f32]),
+        values: &[f32],
+        slopes: &mut [f32],
+        of_z: Option<&mut [f32]>,
+        mut parameters: Option<&mut [f32]>,
+    ) {
+        let Self { stack, packed, .. } = *self;
+        let count = stack.layers.len();
+        let unfold = Unfold {
+            geometry: stack.last,
+            pairs: &stack.last_pairs,
+            block: packed.block,
+            images,
+            cotangent: of_images,
+            taps: &mut slopes[self.starts[count]..],
+        };
+        let of_bias = unfold.run();
+        if let (Some(parameters), Some(last)) = (&mut parameters, stack.layers.last()) {
+            parameters[last.offset + last.weights()] += of_bias;
+        }
+        for (l, (layer, weights)) in stack.layers.iter().zip(&packed.layers).enumerate().rev() {
+            let input = &values[self.starts[l]..self.starts[l + 1]];
+            let (before, outer) = slopes[..self.starts[l + 2]].split_at_mut(self.starts[l + 1]);
+            if let Some(parameters) = parameters.as_deref_mut() {
+                let own = &mut parameters[layer.offset..][..layer.weights() + layer.biases];
+                let (weight, bias) = own.split_at_mut(layer.weights());
+                self.correlate(layer, input, outer, weight);
+                if l + 1 < count {
+                    self.sum(layer, outer, bias);
+                }
+            }
+            if l == 0 && of_z.is_none() {
+                return;
+            }
+            let then = |n: usize| match l {
+                0 => Then::Store,
+                _ => Then::Scale(Slopes {
+                    values: input,
+                    start: n * packed.block * layer.pixels.0,
+                    stride: input.len() / self.images,
+                    slope: stack.slope,
+                }),
+            };
+            let pixels = (layer.pixels.1, layer.pixels.0);
+            let inner = &mut before[self.starts[l]..];
+            self.gather(
+                layer,
+                &layer.reverse,
+                pixels,
+                (outer, inner),
+                &weights.reverse,
+                then,
+            );
+        }
+        if let Some(of_z) = of_z {
+            unload(
+                &slopes[..self.starts[1]],
+                stack.layers[0].inputs,
+                packed.block,
+                of_z,
+            );
+        }
+    }
+
+    fn correlate(&self, layer: &Layer, input: &[f32], outer: &[f32], weight: &mut [f32]) {
+        let block = self.packed.block;
+        let jobs = weight.chunks_mut(block * layer.outputs * layer.taps);
+        each(jobs.enumerate(), |(n, weight)| {
+            with_scratch(block * block * layer.taps, |room| {
+                self.packed.level.run(Correlate {
+                    pairs: &layer.pairs,
+                    images: self.images,
+                    pixels: layer.pixels,
+                    input: (
+                        &input[n * block * layer.pixels.0..],
+                        input.len() / self.images,
+                    ),
+                    outer: (outer, outer.len() / self.images),
+                    outputs: layer.outputs,
+                    weight,
+                    room,
+                });
+            });
+        });
+    }
+
+    /// Adds ∂L/∂b, the sum of ∂L/∂z over all pixels.
+    fn sum(&self, layer: &Layer, outer: &[f32], bias: &mut [f32]) {
+        let block = self.packed.block;
+        for image in outer.chunks_exact(outer.len() / self.images) {
+            let blocks = image.chunks_exact(layer.pixels.1 * block);
+            for (bias, outer) in bias.chunks_mut(block).zip(blocks) {
+                for pixel in outer.chunks_exact(block) {
+                    bias.iter_mut().zip(pixel).for_each(|(bias, g)| *bias += g);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The two-step training of a latent model.
+
+use super::model::{LatentEbm, Settings};
+use super::{LatentHistory, Posterior};
+use crate::backend::{Number, read};
+use crate::energy::{Parameters, Points};
+use crate::loss::Loss;
+use crate::notebook::{Live, Progress};
+use crate::plot::Figure;
+use crate::sample::{Langevin, Sampler};
+use crate::train::{Ema, Optimiser, Stopped};
+use crate::{Error, Rng, rng};
+use dfdx::prelude::*;
+use rand::seq::SliceRandom;
+use std::time::Instant;
+
+/// What changes from iteration to iteration.
+pub struct State {
+    pub(super) step: usize,
+    pub(super) generator: Vec<f32>,
+    pub(super) prior: Vec<f32>,
+    pub(super) mean: Vec<f32>,
+    pub(super) generator_optimiser: Optimiser,
+    pub(super) prior_optimiser: Optimiser,
+    pub(super) rng: Rng,
+}
+
+/// How an iteration ended.
+enum Outcome {
+    Done { generator: f64, prior: f64 },
+    Stopped,
+    NonFinite(f64),
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), Error> {
+        if self.batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
+        }
+        if !(0.0..=1.0).contains(&self.ema_decay) {
+            return Err(Error::setting(
+                "ema",
+                self.ema_decay,
+                "a share kept, from 0 to 1",
+            ));
+        }
+        if !(self.decay > 0.0 && self.decay.is_finite()) {
+            return Err(Error::setting(
+                "learning rate decay",
+                self.decay,
+                "a positive factor",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The images of one iteration. Each epoch has an order of its own, which depends on the seed
+    /// and the epoch alone.
+    fn batch_of(&self, step: usize, count: usize) -> Vec<usize> {
+        let per_epoch = count.div_ceil(self.batch);
+        let (epoch, step) = (step / per_epoch, step % per_epoch);
+        let mut order: Vec<usize> = (0..count).collect();
+        if !self.in_order {
+            let mut shuffling = rng(self.seed);
+            // Stream 0 is the noise's.
+            shuffling.set_stream(epoch as u64 + 1);
+            order.shuffle(&mut shuffling);
+        }
+        order[step * self.batch..count.min((step + 1) * self.batch)].to_vec()
+    }
+}
+
+impl LatentEbm {
+    pub(super) fn fit_on(
+        &mut self,
+        images: &Points,
+        leaves: &dyn Fn() -> bool,
+    ) -> Result<Stopped, Error> {
+        self.settings.check()?;
+        let (count, pixels) = *images.shape();
+        let (height, width) = self.generator.size();
+        if count == 0 || pixels != height * width {
+            let expected = format!(
+                "(N, {}) with N at least 1, as the generator's images",
+                height * width
+            );
+            return Err(Error::shape("the images", images.shape(), expected));
+        }
+        let begun = Instant::now();
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.start(count)?,
+        };
+        let result = self.iterations_from(&mut state, images, leaves);
+        let shown = self.generator.set_flat_parameters(&state.generator);
+        let shown = shown.and_then(|()| self.prior.set_flat_parameters(&state.prior));
+        let shown = shown.and_then(|()| self.ema.set_flat_parameters(&state.mean));
+        // Whatever happened, the state is kept, and `fit` can be called again.
+        self.state = Some(state);
+        self.time += begun.elapsed();
+        let stopped = result?;
+        shown?;
+        Ok(stopped)
+    }
+
+    fn start(&mut self, count: usize) -> Result<State, Error> {
+        let (generator, prior) = (
+            self.generator.flat_parameters(),
+            self.prior.flat_parameters(),
+        );
+        self.history = LatentHistory::new(count.div_ceil(self.settings.batch));
+        Ok(State {
+            step: 0,
+            generator_optimiser: Optimiser::new(self.settings.generator_adam, generator.len())?,
+            prior_optimiser: Optimiser::new(self.settings.prior_adam, prior.len())?,
+            mean: prior.clone(),
+            generator,
+            prior,
+            rng: rng(self.settings.seed),
+        })
+    }
+
+    fn iterations_from(
+        &mut self,
+        state: &mut State,
+        images: &Points,
+        leaves: &dyn Fn() -> bool,
+    ) -> Result<Stopped, Error> {
+        let count = images.shape().0;
+        let per_epoch = count.div_ceil(self.settings.batch);
+        let total = self.settings.epochs * per_epoch;
+        let all = read(images);
+        let mut seen = match self.settings.quiet {
+            true => None,
+            false => Some((Progress::new(state.step, total), Live::new())),
+        };
+        while state.step < total {
+            if leaves() {
+                return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
+            }
+            let batch = self.chosen(&all, &self.settings.batch_of(state.step, count))?;
+            // An iteration that is left in its middle is taken again from its start.
+            let before = state.rng.clone();
+            match self.iterate(state, &batch)? {
+                Outcome::Done { generator, prior } => self.history.push(generator, prior),
+                Outcome::Stopped => {
+                    state.rng = before;
+                    return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
+                }
+                Outcome::NonFinite(loss) => {
+                    let step = state.step;
+                    return Ok(self.end(seen, Stopped::NonFinite { step, loss }));
+                }
+            }
+            state.step += 1;
+            if state.step.is_multiple_of(per_epoch) {
+                for optimiser in [&mut state.generator_optimiser, &mut state.prior_optimiser] {
+                    optimiser.set_learning_rate(optimiser.learning_rate() * self.settings.decay)?;
+                }
+            }
+            if let Some((progress, live)) = &mut seen {
+                progress.at(state.step, || self.says());
+                // A picture that cannot be drawn is no reason to end the training.
+                let _ = live.show(|| self.figure());
+            }
+        }
+        Ok(self.end(seen, Stopped::AtEnd { steps: state.step }))
+    }
+
+    /// Some of the images.
+    fn chosen(&self, images: &[f32], chosen: &[usize]) -> Result<Points, Error> {
+        let pixels = self.generator.size().0 * self.generator.size().1;
+        let rows = chosen
+            .iter()
+            .flat_map(|i| &images[i * pixels..(i + 1) * pixels]);
+        let points =
+            Cpu::default().try_tensor_from_vec(rows.copied().collect(), (chosen.len(), pixels));
+        points.map_err(Error::tensor)
+    }
+
+    /// Draws from the posterior, and changes both nets.
+    fn iterate(&mut self, state: &mut State, batch: &Points) -> Result<Outcome, Error> {
+        let Settings {
+            posterior_steps,
+            posterior_noise,
+            pixel_std,
+            ..
+        } = self.settings;
+        let start = self.prior.normal(batch.shape().0, &mut state.rng)?;
+        let posterior = Posterior::new(&self.generator, &self.prior, batch, pixel_std)?;
+        let langevin = Langevin::with_noise_std(posterior_noise);
+        let chain = langevin.chain(&posterior, &start, posterior_steps, None, &mut state.rng)?;
+        if chain.steps < posterior_steps {
+            return Ok(Outcome::Stopped);
+        }
+        let z = chain.last;
+        let (generator, of_generator) = self.generator.reconstruction_gradient(&z, batch)?;
+        let noise = self.loss.draw(&z, &mut state.rng)?;
+        let (prior, of_prior) = self.loss.gradient(&self.prior, &z, &noise)?;
+        let finite = |slopes: &[f32]| {
+            slopes
+                .iter()
+                .map(|s| usize::from(!Number::is_finite(s)))
+                .sum::<usize>()
+                == 0
+        };
+        for (loss, slopes) in [(generator, &of_generator), (prior, &of_prior)] {
+            if !(loss.is_finite() && finite(slopes)) {
+                return Ok(Outcome::NonFinite(loss));
+            }
+        }
+        let optimiser = &mut state.generator_optimiser;
+        optimiser.step(&mut state.generator, &of_generator, None)?;
+        let ema = Ema {
+            decay: self.settings.ema_decay,
+            values: &mut state.mean,
+        };
+        state
+            .prior_optimiser
+            .step(&mut state.prior, &of_prior, Some(ema))?;
+        self.generator.set_flat_parameters(&state.generator)?;
+        self.prior.set_flat_parameters(&state.prior)?;
+        Ok(Outcome::Done { generator, prior })
+    }
+
+    /// Both losses of the last iterations, for a line of progress.
+    fn says(&self) -> String {
+        let recent = |losses: &[f64]| {
+            let recent = &losses[losses.len().saturating_sub(50)..];
+            recent.iter().sum::<f64>() / recent.len() as f64
+        };
+        let (generator, prior) = (self.history.generator(), self.history.prior());
+        match generator.len() {
+            0 => String::new(),
+            done => format!(
+                "epoch {}   generator {:.2}   prior {:.4}",
+                self.history.epoch_of(done - 1) + 1,
+                recent(generator),
+                recent(prior)
+            ),
+        }
+    }
+
+    fn figure(&self) -> Figure {
+        self.history.figure().size(420, 230)
+    }
+
+    fn end(&self, seen: Option<(Progress, Live)>, stopped: Stopped) -> Stopped {
+        if let Some((progress, live)) = seen {
+            progress.finish(self.history.generator().len(), &self.says());
+            let _ = live.finish(&self.figure());
+        }
+        stopped
+    }
+}

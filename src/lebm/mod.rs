@@ -1,0 +1,23 @@
+//! Latent energy-based models: images that a generator makes of latent points, whose density is
+//! learned as an energy.
+//!
+//! z ~ p(z) ∝ exp(-U(z)) with U a [`LatentPrior`](crate::energy::LatentPrior), x = G(z) + σ ξ with G a
+//! [`Decoder`]. To learn both, latent points are drawn from the [`Posterior`] of each image; G comes
+//! closer to the images from there, and U learns their density by energy discrepancy.
+//!
+//! Source: Schröder et al., NeurIPS 2023, section 5.2; Pang et al., NeurIPS 2020.
+
+mod decoder;
+mod fit;
+mod generator;
+mod generator_fused;
+mod generator_ops;
+mod history;
+mod model;
+mod posterior;
+
+pub use decoder::Decoder;
+pub use generator::Generator;
+pub use history::LatentHistory;
+pub use model::LatentEbm;
+pub use posterior::Posterior;

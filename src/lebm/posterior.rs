@@ -1,0 +1,100 @@
+//! Where the latent points of given images are.
+
+use super::Decoder;
+use super::decoder::check_images;
+use crate::Error;
+use crate::backend::{Backend, Number};
+use crate::energy::{Energy, Points, TapedPoints, TapedValues, Values, for_each_backend, scalar};
+use dfdx::prelude::*;
+
+/// The energy of latent points z given images x: U(z | x) = |x - G(z)|²/(2 σ²) + U(z).
+///
+/// Each row of z belongs to the image of the same row: as many chains as images.
+///
+/// # Examples
+/// 20 steps of Langevin's, as the paper's MNIST experiment takes for each batch:
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let (generator, prior) = (Generator::new(16, 4, 0)?, LatentPrior::new(16, 24, 1)?);
+/// let images: Points = Cpu::default().zeros_like(&(5, 28 * 28));
+/// let posterior = Posterior::new(&generator, &prior, &images, 0.3)?;
+/// let start: Points = Cpu::default().zeros_like(&(5, 16));
+/// let langevin = Langevin::with_noise_std(0.1);
+/// let z = langevin.chain(&posterior, &start, 20, None, &mut rng(0))?.last;
+/// assert_eq!(generator.decode(&z)?.shape(), images.shape());
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Posterior<'a, E: Dtype = f32, Dev: Device<E> = Cpu> {
+    decoder: &'a dyn Decoder<E, Dev>,
+    prior: &'a dyn Energy<E, Dev>,
+    images: &'a Points<E, Dev>,
+    /// 1/(2 σ²).
+    precision: f64,
+}
+
+impl<'a, E: Number, Dev: Backend<E>> Posterior<'a, E, Dev> {
+    /// The posterior of these images, `(B, pixels)`, with noise of standard deviation σ on each pixel.
+    ///
+    /// # Errors
+    /// If σ is not positive, or so small that 1/(2 σ²) is infinite.
+    pub fn new(
+        decoder: &'a dyn Decoder<E, Dev>,
+        prior: &'a dyn Energy<E, Dev>,
+        images: &'a Points<E, Dev>,
+        std: f64,
+    ) -> Result<Self, Error> {
+        let precision = 0.5 / (std * std);
+        if !(std > 0.0 && precision > 0.0 && precision.is_finite()) {
+            return Err(Error::setting("σ", std, "positive and finite"));
+        }
+        Ok(Self {
+            decoder,
+            prior,
+            images,
+            precision,
+        })
+    }
+}
+
+macro_rules! implement {
+    ($E:ty, $Dev:ty) => {
+        impl Energy<$E, $Dev> for Posterior<'_, $E, $Dev> {
+            fn energy_taped(
+                &self,
+                z: TapedPoints<$E, $Dev>,
+            ) -> Result<TapedValues<$E, $Dev>, Error> {
+                let (z, tape) = z.split_tape();
+                let images = self.decoder.decode_taped(z.clone().put_tape(tape))?;
+                check_images(self.images, images.shape())?;
+                let errors = || {
+                    let squares = images.try_sub(self.images.clone())?.try_square()?;
+                    squares
+                        .try_sum::<_, Axis<1>>()?
+                        .try_mul(scalar::<$E>(self.precision))
+                };
+                let (errors, tape) = errors().map_err(Error::tensor)?.split_tape();
+                let prior = self.prior.energy_taped(z.put_tape(tape))?;
+                prior.try_add(errors).map_err(Error::tensor)
+            }
+
+            fn gradient(
+                &self,
+                z: &Points<$E, $Dev>,
+            ) -> Result<(Values<$E, $Dev>, Points<$E, $Dev>), Error> {
+                let (errors, of_errors) = self.decoder.squared_error(z, self.images)?;
+                let (prior, of_prior) = self.prior.gradient(z)?;
+                let precision = scalar::<$E>(self.precision);
+                let sum = || -> Result<_, <$Dev as HasErr>::Err> {
+                    Ok((
+                        errors.try_mul(precision)?.try_add(prior)?,
+                        of_errors.try_mul(precision)?.try_add(of_prior)?,
+                    ))
+                };
+                sum().map_err(Error::tensor)
+            }
+        }
+    };
+}
+for_each_backend!(implement);
