@@ -2,9 +2,10 @@
 //!
 //! Prints `case<TAB>threads<TAB>milliseconds`, the median over the steps. Options: `--threads N`
 //! (otherwise 1, and 2 where there are two cores), `--cases a,b`, `--seconds S` for each case.
-//! The same steps in JAX and PyTorch are in `benches/peers`, all but `ed_wide`: that is `ed_m32` with
-//! noise of standard deviation 50 and a net from 500 steps of training, as only such a net tells the
-//! data from their particles so sharply that most of these count for nothing in the gradient.
+//! The same steps in JAX and PyTorch are in `benches/peers`, all but those of the latent model (to
+//! come) and `ed_wide`: that is `ed_m32` with noise of standard deviation 50 and a net from 500 steps
+//! of training, as only such a net tells the data from their particles so sharply that most of these
+//! count for nothing in the gradient.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Not part of the library.
 
@@ -14,7 +15,7 @@ use energy_discrepancy::prelude::*;
 use energy_discrepancy::train::{Ema, Optimiser};
 use std::time::Instant;
 
-const CASES: [&str; 9] = [
+const CASES: [&str; 13] = [
     "ed_m1",
     "ed_m4",
     "ed_m32",
@@ -24,6 +25,10 @@ const CASES: [&str; 9] = [
     "cd",
     "wstab",
     "langevin128",
+    "generator32_forward",
+    "generator32_input",
+    "generator32_full",
+    "lebm_mini",
 ];
 
 struct Options {
@@ -135,6 +140,28 @@ fn measure(case: &str, seconds: f64) -> f64 {
                     .last;
             };
             time(seconds, &mut walk) / chain as f64
+        }
+        "generator32_forward" | "generator32_input" | "generator32_full" => {
+            let generator = Generator::new(64, 128, 0).unwrap();
+            let (z, images) = (normal_points(32, 64), normal_points(32, 784));
+            time(seconds, || match case {
+                "generator32_forward" => drop(generator.decode(&z).unwrap()),
+                "generator32_input" => drop(generator.squared_error(&z, &images).unwrap()),
+                _ => drop(generator.reconstruction_gradient(&z, &images).unwrap()),
+            })
+        }
+        "lebm_mini" => {
+            let (generator, prior) = (Generator::new(32, 16, 0), LatentPrior::new(32, 200, 1));
+            let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
+            let run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss);
+            let mut run = Some(run.batch(64).quiet());
+            let (images, mut epochs) = (normal_points(64, 784), 0);
+            time(seconds, || {
+                epochs += 1;
+                let mut longer = run.take().unwrap().epochs(epochs);
+                let _ = longer.fit(&images).unwrap();
+                run = Some(longer);
+            })
         }
         _ => {
             let m = case.strip_prefix("ed_m").and_then(|m| m.parse().ok());

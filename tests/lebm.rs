@@ -272,7 +272,7 @@ fn by_formula(net: &mut dyn Parameters, amplitude: f64, is_generator: bool) {
                 .wrapping_add((p as u32).wrapping_mul(362_437));
             for _ in 0..2 {
                 h ^= h >> 16;
-                h = h.wrapping_mul(0x45d9_f3b);
+                h = h.wrapping_mul(0x045d_9f3b);
             }
             h ^= h >> 16;
             let u = f64::from(h) / 2f64.powi(32);

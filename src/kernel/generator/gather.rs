@@ -66,7 +66,9 @@ impl Gather<'_> {
         let classes = self.classes;
         for class in classes {
             let rows = images * class.targets.len();
-            let tiles = rows.div_ceil(W::HEIGHT);
+            // A row less than in a plain product: each row has a source of its own, and sums that do
+            // not stay in registers cost more than the row gains.
+            let tiles = rows.div_ceil(W::HEIGHT - 1);
             let (height, higher) = (rows / tiles.max(1), rows % tiles.max(1));
             let mut row = 0;
             for tile in 0..tiles {
@@ -77,14 +79,13 @@ impl Gather<'_> {
                     3 => self.tile::<W, B, 3>(width, class, row),
                     4 => self.tile::<W, B, 4>(width, class, row),
                     5 => self.tile::<W, B, 5>(width, class, row),
-                    6 => self.tile::<W, B, 6>(width, class, row),
                     _ if W::HEIGHT > 6 => match height {
+                        6 => self.tile::<W, B, 6>(width, class, row),
                         7 => self.tile::<W, B, 7>(width, class, row),
                         8 => self.tile::<W, B, 8>(width, class, row),
                         9 => self.tile::<W, B, 9>(width, class, row),
                         10 => self.tile::<W, B, 10>(width, class, row),
-                        11 => self.tile::<W, B, 11>(width, class, row),
-                        _ => self.tile::<W, B, 12>(width, class, row),
+                        _ => self.tile::<W, B, 11>(width, class, row),
                     },
                     _ => {}
                 }
@@ -101,11 +102,17 @@ impl Gather<'_> {
         row: usize,
     ) {
         let (members, taps) = (class.targets.len(), class.taps.len());
+        // The image and the member of each row; to divide for each would take as long as a tile.
+        let (mut places, mut next) = ([(0, 0); M], (row / members, row % members));
         let (mut sources, mut starts) = ([[].as_slice(); M], [0; M]);
         for m in 0..M {
-            let (image, member) = ((row + m) / members, (row + m) % members);
-            sources[m] = &class.sources[member * taps..][..taps];
-            starts[m] = (self.first + image) * self.source_image;
+            places[m] = next;
+            sources[m] = &class.sources[next.1 * taps..][..taps];
+            starts[m] = (self.first + next.0) * self.source_image;
+            next.1 += 1;
+            if next.1 == members {
+                next = (next.0 + 1, 0);
+            }
         }
         let mut sums = [[width.splat_f32s(0.0); 2]; M];
         let per_tap = self.weights.len() / self.taps;
@@ -141,8 +148,7 @@ impl Gather<'_> {
                 }
             }
         }
-        for (m, sums) in sums.into_iter().enumerate() {
-            let (image, member) = ((row + m) / members, (row + m) % members);
+        for ((image, member), sums) in places.into_iter().zip(sums) {
             let at = class.targets[member] * B;
             let out = &mut self.target[image][at..at + B];
             W::as_mut_simd_f32s(out).0.copy_from_slice(&sums);
