@@ -22,8 +22,8 @@ use dfdx::prelude::*;
 /// let prior = LatentPrior::new(64, 200, 0)?;
 /// assert_eq!(prior.flat_parameters().len(), 93_601);
 /// let z: Points = Cpu::default().ones_like(&(1, 64));
-/// let tilt = prior.energy(&z)?.as_vec()[0] - 32.0;
-/// assert_eq!(prior.net().energy(&z)?.as_vec(), [tilt]);
+/// let tilt = prior.net().energy(&z)?.as_vec()[0];
+/// assert_eq!(prior.energy(&z)?.as_vec(), [tilt + 32.0]);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
