@@ -1,6 +1,6 @@
 //! What a notebook cell imports: `use energy_discrepancy::prelude::*;`.
 
-pub use crate::data::{Data, Dataset, Toy, toy};
+pub use crate::data::{Data, Dataset, Images, Mnist, Toy, toy};
 pub use crate::energy::{
     Density, Energy, GaussianMixture, GradientTape, LatentPrior, Mlp, Parameter, Parameters,
     Points, TapedPoints, TapedValues, Trainable, Values,

@@ -7,16 +7,23 @@
 //! | curves with noise | [`Toy`]: moons, spirals, a pinwheel, a Swiss roll | no |
 //! | a file | [`Dataset::read`]: CSV and its relatives, NumPy's `.npy` | no |
 //! | rows | [`Dataset::new`] | no |
+//! | images | [`Mnist`], [`Images::read_png_folder`] | no |
 
 mod columns;
 mod csv;
 mod dataset;
+mod idx;
+mod images;
+mod mnist;
 mod npy;
+mod png_folder;
 mod read;
 pub mod toy;
 mod units;
 
 pub use dataset::Dataset;
+pub use images::Images;
+pub use mnist::Mnist;
 pub use toy::{Checkerboard, Rings, Toy};
 
 use crate::energy::Points;

@@ -1,0 +1,153 @@
+//! Grey images of one size.
+
+use crate::Error;
+use crate::energy::Points;
+use dfdx::prelude::*;
+use std::fmt;
+
+/// Grey images of one size, perhaps with a label each.
+///
+/// # Examples
+/// Two images of 1 x 2 pixels:
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let images = Images::new((1, 2), vec![0, 255, 51, 102], Some(vec![7, 3]))?;
+/// assert_eq!(images.points()?.as_vec(), [-1.0, 1.0, -0.6, -0.2]);
+/// assert_eq!(images.without_label(7)?.labels(), Some([3].as_slice()));
+/// assert_eq!(format!("{:?}", images.first(1)?), "1 image of 1 x 2 pixels, labelled");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Images {
+    size: (usize, usize),
+    pixels: Vec<u8>,
+    labels: Option<Vec<u8>>,
+}
+
+impl Images {
+    /// Images of this height and width from their pixels, row by row and image by image, 0 black and
+    /// 255 white.
+    ///
+    /// # Errors
+    /// If there is no image, the pixels are no whole number of images, or there are not as many
+    /// labels as images.
+    pub fn new(
+        size: (usize, usize),
+        pixels: Vec<u8>,
+        labels: Option<Vec<u8>>,
+    ) -> Result<Self, Error> {
+        let each = size.0.saturating_mul(size.1);
+        if each == 0 || pixels.is_empty() || !pixels.len().is_multiple_of(each) {
+            return Err(Error::Data(format!(
+                "{} pixels are no images of {} x {}",
+                pixels.len(),
+                size.0,
+                size.1
+            )));
+        }
+        let count = pixels.len() / each;
+        if let Some(labels) = &labels
+            && labels.len() != count
+        {
+            let found = labels.len();
+            return Err(Error::Data(format!("{found} labels for {count} images")));
+        }
+        Ok(Self {
+            size,
+            pixels,
+            labels,
+        })
+    }
+
+    /// The number of images, at least 1.
+    #[allow(clippy::len_without_is_empty)] // It never is.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / (self.size.0 * self.size.1)
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// A label for each image, if they have labels.
+    pub fn labels(&self) -> Option<&[u8]> {
+        self.labels.as_deref()
+    }
+
+    /// All pixels, row by row and image by image.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The images as points, `(N, height · width)`, with values from -1, black, to 1, white.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn points(&self) -> Result<Points, Error> {
+        let shape = (self.len(), self.size.0 * self.size.1);
+        let values = self.pixels.iter().map(|p| f32::from(*p) / 127.5 - 1.0);
+        let points = Cpu::default().try_tensor_from_vec(values.collect(), shape);
+        points.map_err(Error::tensor)
+    }
+
+    /// The first `n` images.
+    ///
+    /// # Errors
+    /// If there are fewer, or `n` is 0.
+    pub fn first(&self, n: usize) -> Result<Self, Error> {
+        if n == 0 || n > self.len() {
+            let count = self.len();
+            return Err(Error::Data(format!("the first {n} of {count} images: take 1 to {count}")));
+        }
+        self.chosen(|i| i < n, "")
+    }
+
+    /// The images with this label.
+    ///
+    /// # Errors
+    /// If the images have no labels, or none has this one.
+    pub fn with_label(&self, label: u8) -> Result<Self, Error> {
+        let labels = self.labels.as_deref().ok_or_else(unlabelled)?;
+        self.chosen(|i| labels[i] == label, &format!("with label {label}"))
+    }
+
+    /// The images with any other label.
+    ///
+    /// # Errors
+    /// If the images have no labels, or all have this one.
+    pub fn without_label(&self, label: u8) -> Result<Self, Error> {
+        let labels = self.labels.as_deref().ok_or_else(unlabelled)?;
+        self.chosen(|i| labels[i] != label, &format!("without label {label}"))
+    }
+
+    fn chosen(&self, wanted: impl Fn(usize) -> bool, which: &str) -> Result<Self, Error> {
+        let images = self.pixels.chunks_exact(self.size.0 * self.size.1).enumerate();
+        let pixels: Vec<u8> = images
+            .filter(|(i, _)| wanted(*i))
+            .flat_map(|(_, pixels)| pixels.iter().copied())
+            .collect();
+        if pixels.is_empty() {
+            return Err(Error::Data(format!("no image {which}")));
+        }
+        let labels = self.labels.as_ref().map(|labels| {
+            let labels = labels.iter().enumerate().filter(|(i, _)| wanted(*i));
+            labels.map(|(_, label)| *label).collect()
+        });
+        Self::new(self.size, pixels, labels)
+    }
+}
+
+fn unlabelled() -> Error {
+    Error::Data("the images have no labels to choose by".into())
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, (height, width)) = (self.len(), self.size);
+        let images = if count == 1 { "image" } else { "images" };
+        let labelled = self.labels.as_ref().map_or("", |_| ", labelled");
+        write!(f, "{count} {images} of {height} x {width} pixels{labelled}")
+    }
+}
