@@ -15,14 +15,19 @@ const NAMES: [&str; 4] = [
 ];
 
 fn images(count: u32, height: u32, width: u32) -> Vec<u8> {
-    let header = [0x0803, count, height, width].map(u32::to_be_bytes).concat();
+    let header = [0x0803, count, height, width]
+        .map(u32::to_be_bytes)
+        .concat();
     let pixels = (0..count * height * width).map(|i| (i * 7) as u8);
     header.into_iter().chain(pixels).collect()
 }
 
 fn labels(count: u32) -> Vec<u8> {
     let header = [0x0801, count].map(u32::to_be_bytes).concat();
-    header.into_iter().chain((0..count).map(|i| (i % 10) as u8)).collect()
+    header
+        .into_iter()
+        .chain((0..count).map(|i| (i % 10) as u8))
+        .collect()
 }
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
@@ -54,7 +59,10 @@ fn the_subset_holds_digits() {
     assert_eq!((digits.train.len(), digits.test.len()), (400, 100));
     assert_eq!(digits.test.labels().unwrap()[..4], [7, 2, 1, 0]);
     let seven = digits.train.with_label(7).unwrap();
-    assert_eq!(digits.train.without_label(7).unwrap().len(), 400 - seven.len());
+    assert_eq!(
+        digits.train.without_label(7).unwrap().len(),
+        400 - seven.len()
+    );
     // A digit's border is black, and about a fifth of its pixels is not.
     let points = digits.train.points().unwrap().as_vec();
     assert!(points.chunks(784).all(|image| image[0] == -1.0));
@@ -78,7 +86,10 @@ fn a_missing_file_is_one_error_that_names_all() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(NAMES[0]), images(1, 2, 2)).unwrap();
     let message = Mnist::read(folder.path()).unwrap_err().to_string();
-    for part in NAMES.iter().chain(&["make data", "md5 27ae3e4e09519cfbb04c329615203637"]) {
+    for part in NAMES
+        .iter()
+        .chain(&["make data", "md5 27ae3e4e09519cfbb04c329615203637"])
+    {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -91,14 +102,32 @@ fn each_kind_of_bad_file_says_what_it_is() {
         let message = read(&files).unwrap_err();
         assert!(message.contains(part), "{message}");
     };
-    says(&|files| files.swap(0, 1), "it holds labels where images are expected");
-    says(&|files| files.swap(2, 3), "t10k-images-idx3-ubyte: it holds labels");
-    says(&|files| files[1] = images(5, 3, 2), "it holds images where labels are expected");
-    says(&|files| files[0][0] = 9, "it starts with 0x09000803, not with 0x00000803");
+    says(
+        &|files| files.swap(0, 1),
+        "it holds labels where images are expected",
+    );
+    says(
+        &|files| files.swap(2, 3),
+        "t10k-images-idx3-ubyte: it holds labels",
+    );
+    says(
+        &|files| files[1] = images(5, 3, 2),
+        "it holds images where labels are expected",
+    );
+    says(
+        &|files| files[0][0] = 9,
+        "it starts with 0x09000803, not with 0x00000803",
+    );
     says(&|files| files[1] = labels(4), "4 labels for the 5 images");
     says(&|files| files[3][8] = 10, "label 0 is 10, not a digit");
-    says(&|files| files[0].push(0), "are 30 bytes, but 31 follow the header");
-    says(&|files| files[2].truncate(10), "it ends after 10 bytes, in its header");
+    says(
+        &|files| files[0].push(0),
+        "are 30 bytes, but 31 follow the header",
+    );
+    says(
+        &|files| files[2].truncate(10),
+        "it ends after 10 bytes, in its header",
+    );
     says(&|files| files[0] = images(0, 3, 2), "nothing");
 }
 
@@ -157,28 +186,54 @@ proptest! {
 fn write_png(path: &Path, size: (u32, u32), color: png::ColorType, bytes: &[u8]) {
     let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), size.1, size.0);
     encoder.set_color(color);
-    encoder.write_header().unwrap().write_image_data(bytes).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(bytes)
+        .unwrap();
 }
 
 #[test]
 fn a_folder_of_png_images_is_read_in_the_order_of_names() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let message = || Images::read_png_folder(folder.path()).unwrap_err().to_string();
+    let message = || {
+        Images::read_png_folder(folder.path())
+            .unwrap_err()
+            .to_string()
+    };
     assert!(message().contains("no file in it ends in .png"));
-    write_png(&at("b.png"), (1, 2), png::ColorType::Rgb, &[255, 255, 255, 255, 0, 0]);
+    write_png(
+        &at("b.png"),
+        (1, 2),
+        png::ColorType::Rgb,
+        &[255, 255, 255, 255, 0, 0],
+    );
     write_png(&at("a.PNG"), (1, 2), png::ColorType::Grayscale, &[9, 8]);
-    write_png(&at("c.png"), (1, 2), png::ColorType::Rgba, &[255, 255, 255, 0, 0, 0, 255, 255]);
+    write_png(
+        &at("c.png"),
+        (1, 2),
+        png::ColorType::Rgba,
+        &[255, 255, 255, 0, 0, 0, 255, 255],
+    );
     std::fs::write(at("notes.txt"), "not an image").unwrap();
     let images = Images::read_png_folder(folder.path()).unwrap();
     assert_eq!(images.size(), (1, 2));
     assert_eq!(images.pixels(), [9, 8, 255, 76, 0, 29]);
     write_png(&at("d.png"), (2, 2), png::ColorType::Grayscale, &[0; 4]);
     let error = message();
-    assert!(error.contains("d.png") && error.contains("2 x 2 pixels, but") && error.contains("1 x 2"), "{error}");
+    assert!(
+        error.contains("d.png") && error.contains("2 x 2 pixels, but") && error.contains("1 x 2"),
+        "{error}"
+    );
     std::fs::write(at("d.png"), &std::fs::read(at("b.png")).unwrap()[..30]).unwrap();
     assert!(message().contains("d.png: it is no complete PNG image"));
-    assert!(Images::read_png_folder(at("none")).unwrap_err().to_string().contains("none"));
+    assert!(
+        Images::read_png_folder(at("none"))
+            .unwrap_err()
+            .to_string()
+            .contains("none")
+    );
 }
 
 #[test]

@@ -16,7 +16,9 @@ pub(super) fn images(bytes: &[u8]) -> Result<((usize, usize), &[u8]), String> {
     let [_, count, height, width] = header;
     let needed = u128::from(count) * u128::from(height) * u128::from(width);
     if needed == 0 {
-        return Err(format!("it says that it holds {count} images of {height} x {width}: nothing"));
+        return Err(format!(
+            "it says that it holds {count} images of {height} x {width}: nothing"
+        ));
     }
     if needed != pixels.len() as u128 {
         return Err(format!(
@@ -31,7 +33,10 @@ pub(super) fn images(bytes: &[u8]) -> Result<((usize, usize), &[u8]), String> {
 pub(super) fn labels(bytes: &[u8]) -> Result<&[u8], String> {
     let ([_, count], labels) = header::<2>(bytes, LABELS, "labels")?;
     if count as usize != labels.len() {
-        return Err(format!("it says {count} labels, but {} follow the header", labels.len()));
+        return Err(format!(
+            "it says {count} labels, but {} follow the header",
+            labels.len()
+        ));
     }
     match labels.iter().position(|label| *label > 9) {
         Some(place) => Err(format!("label {place} is {}, not a digit", labels[place])),
@@ -45,21 +50,29 @@ fn header<'a, const N: usize>(
     magic: u32,
     what: &str,
 ) -> Result<([u32; N], &'a [u8]), String> {
+    let found = bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    match (found, magic) {
+        (Some(found), wanted) if found == wanted => {}
+        (Some(LABELS), _) => return Err(format!("it holds labels where {what} are expected")),
+        (Some(IMAGES), _) => return Err(format!("it holds images where {what} are expected")),
+        (Some(found), _) => {
+            return Err(format!(
+                "it starts with {found:#010x}, not with {magic:#010x}: no idx file of {what}"
+            ));
+        }
+        (None, _) => {}
+    }
     let Some((header, rest)) = bytes.split_at_checked(4 * N) else {
-        return Err(format!("it ends after {} bytes, in its header", bytes.len()));
+        return Err(format!(
+            "it ends after {} bytes, in its header",
+            bytes.len()
+        ));
     };
     let mut numbers = [0; N];
     for (number, bytes) in numbers.iter_mut().zip(header.as_chunks().0) {
         *number = u32::from_be_bytes(*bytes);
     }
-    match (numbers[0], magic) {
-        (found, wanted) if found == wanted => Ok((numbers, rest)),
-        (LABELS, _) => Err(format!("it holds labels where {what} are expected")),
-        (IMAGES, _) => Err(format!("it holds images where {what} are expected")),
-        (found, _) => Err(format!(
-            "it starts with {found:#010x}, not with {magic:#010x}: no idx file of {what}"
-        )),
-    }
+    Ok((numbers, rest))
 }
 
 /// A file's bytes, unpacked if it ends in `.gz`.
@@ -68,7 +81,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let is_packed = path.extension().is_some_and(|ending| ending == "gz");
     let read = match is_packed {
-        true => flate2::read::MultiGzDecoder::new(file).take(LARGEST + 1).read_to_end(&mut bytes),
+        true => flate2::read::MultiGzDecoder::new(file)
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes),
         false => file.take(LARGEST + 1).read_to_end(&mut bytes),
     };
     match read {
@@ -76,7 +91,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
         Err(error) => Err(error.to_string()),
         Ok(count) if count as u64 > LARGEST => {
             let how = if is_packed { "unpacks to" } else { "is" };
-            Err(format!("it {how} more than {LARGEST} bytes, twice what MNIST has"))
+            Err(format!(
+                "it {how} more than {LARGEST} bytes, twice what MNIST has"
+            ))
         }
         Ok(_) => Ok(bytes),
     }

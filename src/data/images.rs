@@ -12,8 +12,8 @@ use std::fmt;
 /// ```
 /// use energy_discrepancy::prelude::*;
 ///
-/// let images = Images::new((1, 2), vec![0, 255, 51, 102], Some(vec![7, 3]))?;
-/// assert_eq!(images.points()?.as_vec(), [-1.0, 1.0, -0.6, -0.2]);
+/// let images = Images::new((1, 2), vec![0, 255, 255, 0], Some(vec![7, 3]))?;
+/// assert_eq!(images.points()?.as_vec(), [-1.0, 1.0, 1.0, -1.0]);
 /// assert_eq!(images.without_label(7)?.labels(), Some([3].as_slice()));
 /// assert_eq!(format!("{:?}", images.first(1)?), "1 image of 1 x 2 pixels, labelled");
 /// # Ok::<(), Error>(())
@@ -99,7 +99,9 @@ impl Images {
     pub fn first(&self, n: usize) -> Result<Self, Error> {
         if n == 0 || n > self.len() {
             let count = self.len();
-            return Err(Error::Data(format!("the first {n} of {count} images: take 1 to {count}")));
+            return Err(Error::Data(format!(
+                "the first {n} of {count} images: take 1 to {count}"
+            )));
         }
         self.chosen(|i| i < n, "")
     }
@@ -123,7 +125,10 @@ impl Images {
     }
 
     fn chosen(&self, wanted: impl Fn(usize) -> bool, which: &str) -> Result<Self, Error> {
-        let images = self.pixels.chunks_exact(self.size.0 * self.size.1).enumerate();
+        let images = self
+            .pixels
+            .chunks_exact(self.size.0 * self.size.1)
+            .enumerate();
         let pixels: Vec<u8> = images
             .filter(|(i, _)| wanted(*i))
             .flat_map(|(_, pixels)| pixels.iter().copied())

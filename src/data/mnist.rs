@@ -29,8 +29,14 @@ pub struct Mnist {
 
 /// The files with the MD5 checksums of the complete ones.
 const FILES: [(&str, &str); 4] = [
-    ("train-images-idx3-ubyte", "6bbc9ace898e44ae57da46a324031adb"),
-    ("train-labels-idx1-ubyte", "a25bea736e30d166cdddb491f175f624"),
+    (
+        "train-images-idx3-ubyte",
+        "6bbc9ace898e44ae57da46a324031adb",
+    ),
+    (
+        "train-labels-idx1-ubyte",
+        "a25bea736e30d166cdddb491f175f624",
+    ),
     ("t10k-images-idx3-ubyte", "2646ac647ad5339dbf082846283269ea"),
     ("t10k-labels-idx1-ubyte", "27ae3e4e09519cfbb04c329615203637"),
 ];
@@ -50,7 +56,13 @@ impl Mnist {
     pub fn read(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let found = FILES.map(|(name, _)| find(folder, name));
-        let [Some(train), Some(train_labels), Some(test), Some(test_labels)] = found else {
+        let [
+            Some(train),
+            Some(train_labels),
+            Some(test),
+            Some(test_labels),
+        ] = found
+        else {
             return Err(Error::read(folder, missing(folder)));
         };
         let paths = [train, train_labels, test, test_labels];
@@ -93,7 +105,11 @@ fn part([images, labels]: [&Path; 2], bytes: [&[u8]; 2]) -> Result<Images, Error
     let numbers = idx::labels(bytes[1]).map_err(|reason| Error::read(labels, reason))?;
     let count = pixels.len() / (size.0 * size.1);
     if numbers.len() != count {
-        let reason = format!("{} labels for the {count} images of {}", numbers.len(), images.display());
+        let reason = format!(
+            "{} labels for the {count} images of {}",
+            numbers.len(),
+            images.display()
+        );
         return Err(Error::read(labels, reason));
     }
     Images::new(size, pixels.to_vec(), Some(numbers.to_vec()))

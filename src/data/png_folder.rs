@@ -58,7 +58,10 @@ impl Images {
             }
             pixels.extend(image);
             if pixels.len() > LARGEST {
-                return Err(Error::read(folder, format!("more than {LARGEST} pixels in all")));
+                return Err(Error::read(
+                    folder,
+                    format!("more than {LARGEST} pixels in all"),
+                ));
             }
         }
         match first {
