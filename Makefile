@@ -4,7 +4,7 @@ PRESET ?= quick
 PYTHON3 ?= python3
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
-.PHONY: help setup lab run store test test-rust test-kernel test-browser test-slow test-memory bench compare
+.PHONY: help setup data lab run store test test-rust test-kernel test-browser test-slow test-memory bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -13,14 +13,18 @@ help:
 	@echo "                         PRESET: smoke, quick, full, paper)"
 	@echo "make store NB=name       run in the full preset, and keep the outputs in the notebook"
 	@echo "make test-browser        live cells in a real JupyterLab (needs Chromium)"
-	@echo "make test-slow           what takes minutes: the paper's 25 Gaussians in full"
+	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
 	@echo "make test-memory         the fused operations under valgrind"
 	@echo "make bench               times the training steps (case, threads, milliseconds)"
 	@echo "make compare             the same beside JAX and, where it is installed, PyTorch"
+	@echo "make data                MNIST into data/mnist"
 	@echo "make setup               only set up"
 
 setup:
 	@$(PYTHON3) tools/setup.py
+
+data:
+	@$(PYTHON3) tools/mnist.py
 
 lab: setup
 	.kernel/python -m jupyterlab notebooks $(LAB_ARGS)
@@ -48,7 +52,7 @@ test-browser: setup
 	@.kernel/browser/bin/python -m pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	.kernel/browser/bin/python -m pytest -q -s tests/browser
 
-test-slow:
+test-slow: data
 	cargo test --release --test slow -- --ignored --nocapture
 
 # valgrind knows no AVX-512.
