@@ -12,7 +12,7 @@ pub use crate::loss::{
     fisher_divergence,
 };
 pub use crate::notebook::{self, Claims, Live, Progress, ShowResult, StopButton};
-pub use crate::plot::{Chart, Color, ColorScale, DensityMap, Figure, Legend, Line};
+pub use crate::plot::{Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line};
 pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
 pub use crate::{Error, Preset, Quadrature, Rng, rng};

@@ -1,7 +1,8 @@
-//! One pair of axes with lines and a density map in it.
+//! One pair of axes with lines and a picture in it.
 
 use super::axis::{Axis, Scale};
-use super::{DensityMap, Figure, Legend, Line};
+use super::picture::Picture;
+use super::{DensityMap, Figure, ImageGrid, Legend, Line};
 use crate::Error;
 
 /// A line chart: a description, drawn when a cell shows it or [`Figure`] is asked for it.
@@ -28,7 +29,7 @@ pub struct Chart {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
-    pub(crate) density_map: Option<DensityMap>,
+    pub(crate) picture: Option<Picture>,
     pub(crate) verticals: Vec<f64>,
     pub(crate) legend: Legend,
     pub(crate) bare: bool,
@@ -42,7 +43,7 @@ impl Chart {
             x: Axis::default(),
             y: Axis::default(),
             lines: Vec::new(),
-            density_map: None,
+            picture: None,
             verticals: Vec::new(),
             legend: Legend::default(),
             bare: false,
@@ -106,7 +107,15 @@ impl Chart {
     /// Puts a density map under the lines. The plane then has equal axes: as many pixels for a unit
     /// of x as for one of y.
     pub fn density_map(mut self, map: DensityMap) -> Self {
-        self.density_map = Some(map);
+        self.picture = Some(Picture::Map(map));
+        self
+    }
+
+    /// Puts images into the chart, which is then [bare](Chart::bare). Without a size of its own the figure
+    /// is as large as whole pixels for each pixel of the images make it.
+    pub fn images(mut self, images: ImageGrid) -> Self {
+        self.picture = Some(Picture::Images(images));
+        self.bare = true;
         self
     }
 
@@ -156,21 +165,18 @@ impl Chart {
                 .iter()
                 .flat_map(move |line| of(line).iter().copied())
         };
-        if let Some(map) = &self.density_map {
-            map.side()?;
-        }
-        let map = self
-            .density_map
-            .iter()
-            .flat_map(|map| [map.range.start, map.range.end]);
-        let x = all(|line| &line.x).chain(map.clone());
+        let [across, up] = match &self.picture {
+            Some(picture) => picture.ranges()?.map(|range| vec![range.start, range.end]),
+            None => [Vec::new(), Vec::new()],
+        };
+        let x = all(|line| &line.x).chain(across);
         let x = self
             .x
             .scale("x", x.chain(self.verticals.iter().copied()), false)?;
-        let padded = self.density_map.is_none();
+        let padded = self.picture.is_none();
         let bands = self.lines.iter().filter_map(|line| line.band.as_ref());
         let bands = bands.flat_map(|(low, high)| low.iter().chain(high).copied());
-        let y = all(|line| &line.y).chain(bands).chain(map);
+        let y = all(|line| &line.y).chain(bands).chain(up);
         Ok((x, self.y.scale("y", y, padded)?))
     }
 }

@@ -1,6 +1,7 @@
 //! A density over the plane, as colour.
 
 use super::ColorScale;
+use super::picture::Patch;
 use crate::Error;
 use plotters::prelude::RGBColor;
 use std::ops::Range;
@@ -65,7 +66,7 @@ impl DensityMap {
     /// Rectangles that together are the map, in the order to draw them, each with two corners in
     /// the plane's coordinates: first the whole square in the most frequent colour, then for each
     /// column the stretches of other colours.
-    pub(crate) fn rectangles(&self) -> Result<Vec<([(f64, f64); 2], RGBColor)>, Error> {
+    pub(crate) fn rectangles(&self) -> Result<Vec<Patch>, Error> {
         let side = self.side()?;
         let scale = self.scale.unwrap_or_else(|| self.own_scale());
         scale.check()?;

@@ -35,8 +35,8 @@ pub(crate) fn draw<DB: DrawingBackend>(
         let top = rows.start - right.get_pixel_range().1.start;
         entries.draw(&right, (px(4.0), top + px(6.0)))?;
     }
-    if let Some(map) = &chart.density_map {
-        plane.draw_density(map)?;
+    if let Some(picture) = &chart.picture {
+        plane.draw_picture(picture)?;
     }
     for marker in &chart.verticals {
         plane.draw_vertical(*marker)?;

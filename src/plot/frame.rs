@@ -2,6 +2,8 @@
 
 use super::axis::Scale;
 use super::draw::{Area, failed};
+use super::layout::{BARE_MARGIN, BARE_TITLE};
+use super::picture::Picture;
 use super::plane::Plane;
 use super::theme::{self, font};
 use super::{Chart, text};
@@ -29,7 +31,7 @@ pub(crate) fn draw<DB: DrawingBackend>(
         let (left, top) = area.get_base_pixel();
         let (columns, rows) = plane.pixels.get_pixel_range();
         // Titles of line charts stand at one place, however wide the labels of the y axis are.
-        let middle = if chart.bare || chart.density_map.is_some() {
+        let middle = if chart.bare || chart.picture.is_some() {
             (columns.start + columns.end) / 2 - left
         } else {
             (area.dim_in_pixel().0 as i32 + px(58.0)) / 2
@@ -68,9 +70,10 @@ fn draw_bare<DB: DrawingBackend>(
     let px = |size: f64| (size * scale).round() as i32;
     let (x, y) = chart.scales()?;
     let (width, height) = area.dim_in_pixel();
-    let title = px(if titled { 20.0 } else { 0.0 });
+    let title = px(if titled { f64::from(BARE_TITLE) } else { 0.0 });
     let (width, height) = (width as i32, height as i32 - title);
-    let room = (width - px(12.0), height - px(12.0));
+    let margin = px(f64::from(BARE_MARGIN));
+    let room = (width - margin, height - margin);
     let plane = plane_size(chart, (&x, &y), room, scale);
     let left = snapped((width - plane.0) / 2, scale);
     let top = snapped((height - plane.1) / 2, scale) + title;
@@ -109,7 +112,7 @@ fn draw_axes<DB: DrawingBackend>(
     let beside = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
     let mut labels = (widest(&y.ticks) + beside, px(46.0));
     let mut area = area;
-    if chart.density_map.is_some() {
+    if chart.picture.is_some() {
         let (width, height) = (width as i32, height as i32);
         let room = (width - labels.0, height - labels.1);
         let plane = plane_size(chart, (&x.scale, &y.scale), room, scale);
@@ -149,14 +152,19 @@ fn plane_size(
     (width, height): (i32, i32),
     scale: f64,
 ) -> (i32, i32) {
-    if chart.density_map.is_none() {
+    if chart.picture.is_none() {
         return (width, height);
     }
     let ratio = if x.log || y.log {
         1.0
     } else {
         // Limits that would make the plane a line are not followed that far.
-        ((x.high - x.low) / (y.high - y.low)).clamp(0.25, 4.0)
+        // Images know their own size.
+        let ratio = (x.high - x.low) / (y.high - y.low);
+        match chart.picture {
+            Some(Picture::Images(_)) => ratio,
+            _ => ratio.clamp(0.25, 4.0),
+        }
     };
     let (width, height) = (f64::from(width), f64::from(height));
     let size = |pixels: f64| snapped(pixels.round() as i32, scale).max(1);

@@ -10,6 +10,9 @@ use std::ops::Range;
 const TITLE: u32 = 32;
 const COLUMN_LABELS: u32 = 24;
 const ROW_LABELS: u32 = 28;
+/// Around the frame of a bare chart, and above it where it has a title.
+pub(crate) const BARE_MARGIN: u32 = 12;
+pub(crate) const BARE_TITLE: u32 = 20;
 
 /// A bitmap is drawn larger than it is saved, and must have room in memory.
 const LARGEST: u64 = 24_000_000;
@@ -139,11 +142,15 @@ fn check_charts(figure: &Figure) -> Result<(usize, usize), Error> {
 fn check_size(figure: &Figure, columns: usize) -> Result<(u32, u32), Error> {
     let bare = figure.rows.iter().flatten().all(|chart| chart.bare);
     let several = figure.rows.len() * columns > 1;
-    let (width, height) = figure.size.unwrap_or(match (bare, several) {
-        (true, _) => (160, 180),
-        (false, true) => (480, 360),
-        (false, false) => (660, 410),
-    });
+    let (width, height) = match (figure.size, natural_size(figure)?) {
+        (Some(size), _) => size,
+        (None, Some(size)) => size,
+        (None, None) => match (bare, several) {
+            (true, _) => (160, 180),
+            (false, true) => (480, 360),
+            (false, false) => (660, 410),
+        },
+    };
     let least = if bare { (100, 100) } else { (200, 150) };
     if !(least.0..=4000).contains(&width) || !(least.1..=4000).contains(&height) {
         return Err(Error::Figure(format!(
@@ -152,6 +159,21 @@ fn check_size(figure: &Figure, columns: usize) -> Result<(u32, u32), Error> {
         )));
     }
     Ok((width, height))
+}
+
+/// The size at which images are sharp, if there are any: the largest of all.
+fn natural_size(figure: &Figure) -> Result<Option<(u32, u32)>, Error> {
+    let mut largest: Option<(u32, u32)> = None;
+    for chart in figure.rows.iter().flatten() {
+        let size = chart.picture.as_ref().map(|picture| picture.natural_size());
+        if let Some((width, height)) = size.transpose()?.flatten() {
+            let title = if chart.title.is_empty() { 0 } else { BARE_TITLE };
+            let (width, height) = (width + BARE_MARGIN, height + BARE_MARGIN + title);
+            let before = largest.unwrap_or((100, 100));
+            largest = Some((width.max(before.0), height.max(before.1)));
+        }
+    }
+    Ok(largest)
 }
 
 /// From the first pixel of all ranges to the last.

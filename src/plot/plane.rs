@@ -5,7 +5,8 @@ use super::clip::clip;
 use super::draw::{Area, failed};
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color};
-use super::{DensityMap, Line};
+use super::Line;
+use super::picture::Picture;
 use crate::Error;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::*;
@@ -43,9 +44,9 @@ impl<DB: DrawingBackend> Plane<DB> {
         stroke(&self.pixels, points, how, style, self.scale)
     }
 
-    pub(crate) fn draw_density(&self, map: &DensityMap) -> Result<(), Error> {
+    pub(crate) fn draw_picture(&self, picture: &Picture) -> Result<(), Error> {
         let (low, high) = ((self.x.low, self.y.low), (self.x.high, self.y.high));
-        for (corners, color) in map.rectangles()? {
+        for (corners, color) in picture.patches()? {
             let [a, b] = corners.map(|(x, y)| {
                 let (x, y) = (self.x.position(x), self.y.position(y));
                 self.pixel(&(x.clamp(low.0, high.0), y.clamp(low.1, high.1)))

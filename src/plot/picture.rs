@@ -1,0 +1,53 @@
+//! What fills a chart's plane below its lines.
+
+use super::{DensityMap, ImageGrid};
+use crate::Error;
+use plotters::prelude::RGBColor;
+use std::ops::Range;
+
+/// A rectangle of one colour, by its lower left and upper right corner in the plane's coordinates.
+pub(crate) type Patch = ([(f64, f64); 2], RGBColor);
+
+/// Pixels that images take in a figure at most, unless a size is given.
+const LARGEST: usize = 480;
+
+/// A picture of coloured rectangles, on axes of equal units.
+#[derive(Clone, Debug)]
+pub(crate) enum Picture {
+    Map(DensityMap),
+    Images(ImageGrid),
+}
+
+impl Picture {
+    /// What the picture covers of both axes.
+    pub(crate) fn ranges(&self) -> Result<[Range<f64>; 2], Error> {
+        match self {
+            Self::Map(map) => {
+                map.side()?;
+                Ok([map.range.clone(), map.range.clone()])
+            }
+            Self::Images(grid) => {
+                let (width, height) = grid.extent()?;
+                Ok([0.0..width as f64, 0.0..height as f64])
+            }
+        }
+    }
+
+    /// The rectangles, in the order to draw them.
+    pub(crate) fn patches(&self) -> Result<Vec<Patch>, Error> {
+        match self {
+            Self::Map(map) => map.rectangles(),
+            Self::Images(grid) => grid.patches(),
+        }
+    }
+
+    /// The size of the plane that shows each pixel of images as a square of whole pixels.
+    pub(crate) fn natural_size(&self) -> Result<Option<(u32, u32)>, Error> {
+        let Self::Images(grid) = self else {
+            return Ok(None);
+        };
+        let (width, height) = grid.extent()?;
+        let times = (LARGEST / width.max(height)).clamp(1, 6);
+        Ok(Some(((width * times) as u32, (height * times) as u32)))
+    }
+}
