@@ -47,9 +47,18 @@ fn energy_discrepancy_learns_25_gaussians() {
 #[ignore = "two minutes, and needs MNIST: make data"]
 fn a_small_latent_model_learns_digits() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist");
-    let images = Mnist::read(folder).unwrap().train.first(6400).unwrap().points().unwrap();
+    let images = Mnist::read(folder)
+        .unwrap()
+        .train
+        .first(6400)
+        .unwrap()
+        .points()
+        .unwrap();
     for seed in [0, 1] {
-        let (generator, prior) = (Generator::new(32, 16, seed), LatentPrior::new(32, 200, seed));
+        let (generator, prior) = (
+            Generator::new(32, 16, seed),
+            LatentPrior::new(32, 200, seed),
+        );
         let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
         let adam = |rate| Adam::new(rate).betas(0.5, 0.999);
         let mut run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss)

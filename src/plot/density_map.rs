@@ -3,7 +3,6 @@
 use super::ColorScale;
 use super::picture::Patch;
 use crate::Error;
-use plotters::prelude::RGBColor;
 use std::ops::Range;
 
 /// A function on a square grid, shown as colour from dark (0) to bright: its largest value, or the
@@ -109,6 +108,7 @@ impl DensityMap {
 mod tests {
     use super::*;
     use crate::plot::Chart;
+    use plotters::prelude::RGBColor;
 
     /// The map's colours, one for each of the grid's points.
     fn colours(map: &DensityMap) -> Vec<RGBColor> {

@@ -92,14 +92,21 @@ impl ImageGrid {
         };
         let mut patches = vec![patch((0, 0), (whole, top), GAP)];
         for (i, image) in self.pixels.chunks_exact(height * width).enumerate() {
-            let (left, upper) = ((i % columns) * (width + 1) + 1, (i / columns) * (height + 1) + 1);
+            let (left, upper) = (
+                (i % columns) * (width + 1) + 1,
+                (i / columns) * (height + 1) + 1,
+            );
             let black = color(-1.0);
             patches.push(patch((left, upper), (width, height), black));
             for (y, row) in image.chunks_exact(width).enumerate() {
                 let mut x = 0;
                 for stretch in row.chunk_by(|a, b| color(*a) == color(*b)) {
                     if color(stretch[0]) != black {
-                        patches.push(patch((left + x, upper + y), (stretch.len(), 1), color(stretch[0])));
+                        patches.push(patch(
+                            (left + x, upper + y),
+                            (stretch.len(), 1),
+                            color(stretch[0]),
+                        ));
                     }
                     x += stretch.len();
                 }
@@ -143,7 +150,11 @@ mod tests {
 
     #[test]
     fn the_default_is_nearly_square_and_a_row_may_be_short() {
-        let extent = |images: usize| ImageGrid::new(&vec![0.0; 4 * images], (2, 2)).extent().unwrap();
+        let extent = |images: usize| {
+            ImageGrid::new(&vec![0.0; 4 * images], (2, 2))
+                .extent()
+                .unwrap()
+        };
         assert_eq!([1, 5, 64].map(extent), [(4, 4), (10, 7), (25, 25)]);
     }
 
@@ -163,7 +174,10 @@ mod tests {
     #[test]
     fn pixels_are_squares_of_whole_pixels() {
         let grid = ImageGrid::new(&[1.0; 28 * 28 * 64], (28, 28));
-        let figure = Figure::row([Chart::new("a").images(grid.clone()), Chart::new("b").images(grid)]);
+        let figure = Figure::row([
+            Chart::new("a").images(grid.clone()),
+            Chart::new("b").images(grid),
+        ]);
         let png = figure.png().unwrap();
         let width = u32::from_be_bytes(*png[16..].first_chunk().unwrap());
         // 8 images of 28 pixels and 9 lines, each twice as large, and a margin.

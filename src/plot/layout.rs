@@ -167,7 +167,11 @@ fn natural_size(figure: &Figure) -> Result<Option<(u32, u32)>, Error> {
     for chart in figure.rows.iter().flatten() {
         let size = chart.picture.as_ref().map(|picture| picture.natural_size());
         if let Some((width, height)) = size.transpose()?.flatten() {
-            let title = if chart.title.is_empty() { 0 } else { BARE_TITLE };
+            let title = if chart.title.is_empty() {
+                0
+            } else {
+                BARE_TITLE
+            };
             let (width, height) = (width + BARE_MARGIN, height + BARE_MARGIN + title);
             let before = largest.unwrap_or((100, 100));
             largest = Some((width.max(before.0), height.max(before.1)));

@@ -1,12 +1,12 @@
 //! The plane of a chart, and what is drawn on it.
 
+use super::Line;
 use super::axis::{Scale, Ticked};
 use super::clip::clip;
 use super::draw::{Area, failed};
+use super::picture::Picture;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color};
-use super::Line;
-use super::picture::Picture;
 use crate::Error;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::*;
