@@ -236,7 +236,9 @@ impl<E: Dtype, Dev: Device<E>> Clone for Mlp<E, Dev> {
 
 /// A copy with an identity of its own, which a plain clone of a tensor does not have. Without
 /// memory for it the clone has to do.
-fn separate<S: Shape, E: Dtype, Dev: Device<E>>(tensor: &Tensor<S, E, Dev>) -> Tensor<S, E, Dev> {
+pub(crate) fn separate<S: Shape, E: Dtype, Dev: Device<E>>(
+    tensor: &Tensor<S, E, Dev>,
+) -> Tensor<S, E, Dev> {
     let copy = tensor
         .device()
         .try_tensor_from_vec(tensor.as_vec(), *tensor.shape());

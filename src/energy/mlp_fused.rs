@@ -109,7 +109,7 @@ fn record(
 }
 
 /// Adds the first values of a list, and returns the others.
-fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
+pub(crate) fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
     total
         .iter_mut()
         .zip(values)

@@ -24,9 +24,11 @@ pub use crate::kernel::Activation;
 pub use density::Density;
 pub use latent_prior::LatentPrior;
 pub use mixture::GaussianMixture;
+pub(crate) use mlp::separate;
 pub use mlp::{Mlp, Naming};
 #[doc(hidden)]
 pub use mlp_fused::FusedMlp;
+pub(crate) use mlp_fused::add;
 pub use mlp_ops::Plain;
 pub use parameters::{Parameter, Parameters, Trainable};
 pub(crate) use parameters::{backward, number};

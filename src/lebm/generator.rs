@@ -1,7 +1,7 @@
 //! A generator of images: transposed convolutions.
 
 use crate::backend::{Backend, Number, read};
-use crate::energy::{Parameter, Points, tensor};
+use crate::energy::{Parameter, Points, separate, tensor};
 use crate::kernel::generator::{Geometry, Packed, Stack};
 use crate::{Error, rng};
 use dfdx::prelude::*;
@@ -233,13 +233,6 @@ impl<E: Number, Dev: Backend<E>> Clone for Generator<E, Dev> {
             packed: OnceLock::new(),
         }
     }
-}
-
-fn separate<S: Shape, E: Number, Dev: Backend<E>>(tensor: &Tensor<S, E, Dev>) -> Tensor<S, E, Dev> {
-    let copy = tensor
-        .device()
-        .try_tensor_from_vec(read(tensor), *tensor.shape());
-    copy.unwrap_or_else(|_| tensor.clone())
 }
 
 /// Rows of pixels from a list.

@@ -5,7 +5,7 @@ use super::generator::points;
 use super::{Decoder, Generator};
 use crate::Error;
 use crate::backend::{Backend, append, read};
-use crate::energy::{Points, TapedPoints, Values};
+use crate::energy::{Points, TapedPoints, Values, add};
 use crate::kernel::generator::{Packed, Wanted, backward, forward};
 use dfdx::prelude::*;
 use std::ops::Range;
@@ -147,13 +147,4 @@ impl Generator {
             packed: self.packed.clone(),
         }
     }
-}
-
-/// Adds the first values of a list, and returns the others.
-fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
-    total
-        .iter_mut()
-        .zip(values)
-        .for_each(|(total, value)| *total += value);
-    values.get(total.len()..).unwrap_or_default()
 }
