@@ -53,7 +53,7 @@ test-browser: setup
 	.kernel/browser/bin/python -m pytest -q -s tests/browser
 
 test-slow: data
-	cargo test --release --test slow -- --ignored --nocapture
+	cargo test --release --test slow --test checkpoints -- --ignored --nocapture
 
 # valgrind knows no AVX-512.
 test-memory:

@@ -36,6 +36,7 @@
 //! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
 
 mod backend;
+mod checkpoint;
 pub mod data;
 pub mod energy;
 mod error;

@@ -1,7 +1,7 @@
 //! Grey images of one size.
 
-use crate::Error;
 use crate::energy::Points;
+use crate::{Error, Rng};
 use dfdx::prelude::*;
 use std::fmt;
 
@@ -15,6 +15,7 @@ use std::fmt;
 /// let images = Images::new((1, 2), vec![0, 255, 255, 0], Some(vec![7, 3]))?;
 /// assert_eq!(images.points()?.as_vec(), [-1.0, 1.0, 1.0, -1.0]);
 /// assert_eq!(images.without_label(7)?.labels(), Some([3].as_slice()));
+/// assert_eq!(images.sample(2, &mut rng(0))?, images);
 /// assert_eq!(format!("{:?}", images.first(1)?), "1 image of 1 x 2 pixels, labelled");
 /// # Ok::<(), Error>(())
 /// ```
@@ -104,6 +105,24 @@ impl Images {
             )));
         }
         self.chosen(|i| i < n, "")
+    }
+
+    /// `n` different images, drawn at random, in their order.
+    ///
+    /// # Errors
+    /// If there are fewer, or `n` is 0.
+    pub fn sample(&self, n: usize, rng: &mut Rng) -> Result<Self, Error> {
+        let count = self.len();
+        if n == 0 || n > count {
+            return Err(Error::Data(format!(
+                "a sample of {n} of {count} images: take 1 to {count}"
+            )));
+        }
+        let mut is_drawn = vec![false; count];
+        for i in rand::seq::index::sample(rng, count, n) {
+            is_drawn[i] = true;
+        }
+        self.chosen(|i| is_drawn[i], "")
     }
 
     /// The images with this label.

@@ -18,7 +18,7 @@ mod mlp_fused;
 mod mlp_ops;
 mod parameters;
 mod tensors;
-mod weights;
+pub(crate) mod weights;
 
 pub use crate::kernel::Activation;
 pub use density::Density;

@@ -11,16 +11,9 @@ pub(super) fn save<E: Dtype, Dev: Device<E>>(
     path: &Path,
     parameters: &[(String, &dyn Parameter<E, Dev>)],
 ) -> Result<(), Error> {
-    let encode = |value: E| -> Vec<u8> {
-        match file_type::<E>() {
-            FileType::F64 => value.to_f64().unwrap_or(f64::NAN).to_le_bytes().to_vec(),
-            _ => value.to_f32().unwrap_or(f32::NAN).to_le_bytes().to_vec(),
-        }
-    };
-    let each = parameters.iter().map(|(name, parameter)| {
-        let bytes: Vec<u8> = parameter.values().into_iter().flat_map(encode).collect();
-        (name, parameter.sizes(), bytes)
-    });
+    let each = parameters
+        .iter()
+        .map(|(name, parameter)| (name, parameter.sizes(), encode(&parameter.values())));
     let each: Vec<_> = each.collect();
     let mut views = Vec::new();
     for (name, sizes, bytes) in &each {
@@ -54,7 +47,7 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
             let reason = format!("{name} has shape {found:?}, but {expected:?} is needed");
             return Err(Error::read(path, reason));
         }
-        let values = decode::<E>(&found).ok_or_else(|| {
+        let values = decode::<E>(found.dtype(), found.data()).ok_or_else(|| {
             let reason = format!(
                 "{name} has type {}, but F32 or F64 is needed",
                 found.dtype()
@@ -69,9 +62,19 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
     Ok(())
 }
 
-fn decode<E: Dtype>(view: &TensorView<'_>) -> Option<Vec<E>> {
-    let values = view.data();
-    match view.dtype() {
+/// The bytes of numbers in the type that they have.
+pub(crate) fn encode<E: Dtype>(values: &[E]) -> Vec<u8> {
+    let double = |value: &E| value.to_f64().unwrap_or(f64::NAN).to_le_bytes();
+    let single = |value: &E| value.to_f32().unwrap_or(f32::NAN).to_le_bytes();
+    match file_type::<E>() {
+        FileType::F64 => values.iter().flat_map(double).collect(),
+        _ => values.iter().flat_map(single).collect(),
+    }
+}
+
+/// Numbers from their bytes, if those are of a float of 4 or 8.
+pub(crate) fn decode<E: Dtype>(number: FileType, values: &[u8]) -> Option<Vec<E>> {
+    match number {
         FileType::F32 => {
             let (values, _) = values.as_chunks();
             let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes));
@@ -91,7 +94,7 @@ fn decode<E: Dtype>(view: &TensorView<'_>) -> Option<Vec<E>> {
 }
 
 /// Every dfdx number type in use is a float of 4 or 8 bytes.
-fn file_type<E>() -> FileType {
+pub(crate) fn file_type<E>() -> FileType {
     if size_of::<E>() == 8 {
         FileType::F64
     } else {

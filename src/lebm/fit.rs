@@ -1,12 +1,11 @@
 //! The two-step training of a latent model.
 
 use super::model::{LatentEbm, Settings};
+use super::shown::Shown;
 use super::{LatentHistory, Posterior};
 use crate::backend::{Number, read};
 use crate::energy::{Parameters, Points};
 use crate::loss::Loss;
-use crate::notebook::{Live, Progress};
-use crate::plot::Figure;
 use crate::sample::{Langevin, Sampler};
 use crate::train::{Ema, Optimiser, Stopped};
 use crate::{Error, Rng, rng};
@@ -17,6 +16,8 @@ use std::time::Instant;
 /// What changes from iteration to iteration.
 pub struct State {
     pub(super) step: usize,
+    /// How many images there are to learn.
+    pub(super) images: usize,
     pub(super) generator: Vec<f32>,
     pub(super) prior: Vec<f32>,
     pub(super) mean: Vec<f32>,
@@ -27,7 +28,12 @@ pub struct State {
 
 /// How an iteration ended.
 enum Outcome {
-    Done { generator: f64, prior: f64 },
+    Done {
+        generator: f64,
+        prior: f64,
+        /// Latent points of the images.
+        latents: Points,
+    },
     Stopped,
     NonFinite(f64),
 }
@@ -50,6 +56,14 @@ impl Settings {
                 self.decay,
                 "a positive factor",
             ));
+        }
+        if self
+            .checkpoints
+            .as_ref()
+            .is_some_and(|(_, every)| *every == 0)
+        {
+            let value = "every 0 iterations";
+            return Err(Error::setting("checkpoints", value, "every 1 at least"));
         }
         Ok(())
     }
@@ -86,20 +100,29 @@ impl LatentEbm {
             );
             return Err(Error::shape("the images", images.shape(), expected));
         }
-        let begun = Instant::now();
         let mut state = match self.state.take() {
             Some(state) => state,
             None => self.start(count)?,
         };
+        if state.images != count {
+            let expected = format!(
+                "({}, {pixels}), as those that the run began with",
+                state.images
+            );
+            self.state = Some(state);
+            return Err(Error::shape("the images", images.shape(), expected));
+        }
         let result = self.iterations_from(&mut state, images, leaves);
         let shown = self.generator.set_flat_parameters(&state.generator);
         let shown = shown.and_then(|()| self.prior.set_flat_parameters(&state.prior));
         let shown = shown.and_then(|()| self.ema.set_flat_parameters(&state.mean));
         // Whatever happened, the state is kept, and `fit` can be called again.
         self.state = Some(state);
-        self.time += begun.elapsed();
         let stopped = result?;
         shown?;
+        if let Some((folder, _)) = &self.settings.checkpoints {
+            self.checkpoint(folder)?;
+        }
         Ok(stopped)
     }
 
@@ -111,6 +134,7 @@ impl LatentEbm {
         self.history = LatentHistory::new(count.div_ceil(self.settings.batch));
         Ok(State {
             step: 0,
+            images: count,
             generator_optimiser: Optimiser::new(self.settings.generator_adam, generator.len())?,
             prior_optimiser: Optimiser::new(self.settings.prior_adam, prior.len())?,
             mean: prior.clone(),
@@ -130,41 +154,63 @@ impl LatentEbm {
         let per_epoch = count.div_ceil(self.settings.batch);
         let total = self.settings.epochs * per_epoch;
         let all = read(images);
-        let mut seen = match self.settings.quiet {
-            true => None,
-            false => Some((Progress::new(state.step, total), Live::new())),
-        };
+        let mut shown = Shown::new(
+            !self.settings.quiet,
+            state.step,
+            total,
+            self.generator.size(),
+        );
+        let mut begun = Instant::now();
         while state.step < total {
             if leaves() {
-                return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
+                shown.finish(&self.history);
+                return Ok(Stopped::ByUser { steps: state.step });
             }
             let batch = self.chosen(&all, &self.settings.batch_of(state.step, count))?;
             // An iteration that is left in its middle is taken again from its start.
             let before = state.rng.clone();
-            match self.iterate(state, &batch)? {
-                Outcome::Done { generator, prior } => self.history.push(generator, prior),
+            let latents = match self.iterate(state, &batch)? {
+                Outcome::Done {
+                    generator,
+                    prior,
+                    latents,
+                } => {
+                    self.history.push(generator, prior);
+                    latents
+                }
                 Outcome::Stopped => {
                     state.rng = before;
-                    return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
+                    shown.finish(&self.history);
+                    return Ok(Stopped::ByUser { steps: state.step });
                 }
                 Outcome::NonFinite(loss) => {
                     let step = state.step;
-                    return Ok(self.end(seen, Stopped::NonFinite { step, loss }));
+                    shown.finish(&self.history);
+                    return Ok(Stopped::NonFinite { step, loss });
                 }
-            }
+            };
             state.step += 1;
             if state.step.is_multiple_of(per_epoch) {
                 for optimiser in [&mut state.generator_optimiser, &mut state.prior_optimiser] {
                     optimiser.set_learning_rate(optimiser.learning_rate() * self.settings.decay)?;
                 }
             }
-            if let Some((progress, live)) = &mut seen {
-                progress.at(state.step, || self.says());
-                // A picture that cannot be drawn is no reason to end the training.
-                let _ = live.show(|| self.figure());
+            self.time += begun.elapsed();
+            begun = Instant::now();
+            shown.after(
+                state.step,
+                &self.history,
+                &self.generator,
+                (&batch, &latents),
+            );
+            if let Some((folder, every)) = &self.settings.checkpoints
+                && state.step.is_multiple_of(*every)
+            {
+                self.write_checkpoint(folder, state)?;
             }
         }
-        Ok(self.end(seen, Stopped::AtEnd { steps: state.step }))
+        shown.finish(&self.history);
+        Ok(Stopped::AtEnd { steps: state.step })
     }
 
     /// Some of the images.
@@ -220,36 +266,10 @@ impl LatentEbm {
             .step(&mut state.prior, &of_prior, Some(ema))?;
         self.generator.set_flat_parameters(&state.generator)?;
         self.prior.set_flat_parameters(&state.prior)?;
-        Ok(Outcome::Done { generator, prior })
-    }
-
-    /// Both losses of the last iterations, for a line of progress.
-    fn says(&self) -> String {
-        let recent = |losses: &[f64]| {
-            let recent = &losses[losses.len().saturating_sub(50)..];
-            recent.iter().sum::<f64>() / recent.len() as f64
-        };
-        let (generator, prior) = (self.history.generator(), self.history.prior());
-        match generator.len() {
-            0 => String::new(),
-            done => format!(
-                "epoch {}   generator {:.2}   prior {:.4}",
-                self.history.epoch_of(done - 1) + 1,
-                recent(generator),
-                recent(prior)
-            ),
-        }
-    }
-
-    fn figure(&self) -> Figure {
-        self.history.figure().size(420, 230)
-    }
-
-    fn end(&self, seen: Option<(Progress, Live)>, stopped: Stopped) -> Stopped {
-        if let Some((progress, live)) = seen {
-            progress.finish(self.history.generator().len(), &self.says());
-            let _ = live.finish(&self.figure());
-        }
-        stopped
+        Ok(Outcome::Done {
+            generator,
+            prior,
+            latents: z,
+        })
     }
 }

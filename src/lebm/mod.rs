@@ -15,6 +15,8 @@ mod generator_ops;
 mod history;
 mod model;
 mod posterior;
+mod resume;
+mod shown;
 
 pub use decoder::Decoder;
 pub use generator::Generator;

@@ -7,6 +7,8 @@ use crate::loss::EnergyDiscrepancy;
 use crate::notebook::StopButton;
 use crate::train::{Adam, Stopped};
 use crate::{Error, Rng};
+use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A generator and a prior that learn images together.
@@ -45,9 +47,10 @@ pub struct LatentEbm {
     pub(super) state: Option<State>,
 }
 
-/// All that is set before the first iteration.
-#[derive(Clone, Debug, PartialEq)]
+/// All that is set before the first iteration. What is skipped may differ from a checkpoint's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Settings {
+    #[serde(skip)]
     pub epochs: usize,
     pub batch: usize,
     pub generator_adam: Adam,
@@ -57,10 +60,15 @@ pub(super) struct Settings {
     pub posterior_steps: usize,
     pub posterior_noise: f64,
     pub pixel_std: f64,
+    #[serde(skip)]
     pub prior_noise: f64,
     pub in_order: bool,
     pub seed: u64,
+    #[serde(skip)]
     pub quiet: bool,
+    /// Where checkpoints are written while the run goes on, and every how many iterations.
+    #[serde(skip)]
+    pub checkpoints: Option<(PathBuf, usize)>,
 }
 
 impl LatentEbm {
@@ -85,6 +93,7 @@ impl LatentEbm {
                 in_order: false,
                 seed: 0,
                 quiet: false,
+                checkpoints: None,
             },
             history: LatentHistory::default(),
             time: Duration::ZERO,
@@ -150,6 +159,13 @@ impl LatentEbm {
         self
     }
 
+    /// Writes a checkpoint into the folder after every `every` iterations and whenever
+    /// [`LatentEbm::fit`] ends, each in the place of the one before: see [`LatentEbm::resume`].
+    pub fn checkpoints(mut self, folder: impl Into<PathBuf>, every: usize) -> Self {
+        self.settings.checkpoints = Some((folder.into(), every));
+        self
+    }
+
     /// Shows no progress.
     pub fn quiet(mut self) -> Self {
         self.settings.quiet = true;
@@ -160,8 +176,9 @@ impl LatentEbm {
     /// button is pressed, or a loss is not finite. Called again, it goes on where it was.
     ///
     /// # Errors
-    /// If a setting is impossible, or the images do not fit the generator. The model is then as the
-    /// last complete iteration left it.
+    /// If a setting is impossible, the images do not fit the generator or are not as many as those that
+    /// the run began with, or a checkpoint cannot be written. The model is then as the last complete
+    /// iteration left it, and `fit` can be called again.
     pub fn fit(&mut self, images: &Points) -> Result<Stopped, Error> {
         let stop = StopButton::watch();
         self.fit_on(images, &|| stop.pressed())

@@ -4,6 +4,7 @@ use crate::backend::{Backend, Number, read};
 use crate::energy::{Points, for_each_backend, scalar};
 use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
+use serde::Serialize;
 
 /// A random map from each data point x_i to M points x_ij around it.
 ///
@@ -94,7 +95,7 @@ pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
 /// assert!((particles.square().mean::<Rank0, _>().array() - 4.0).abs() < 0.5);
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Gaussian {
     std: f64,
 }

@@ -1,6 +1,7 @@
 //! Adam's settings.
 
 use crate::Error;
+use serde::Serialize;
 
 /// The settings of Adam, by PyTorch's formula.
 ///
@@ -23,7 +24,7 @@ use crate::Error;
 /// # Ok::<(), Error>(())
 /// ```
 /// PyTorch equivalent: `torch.optim.Adam(params, lr=1e-3, betas=(0.5, 0.999))`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Adam {
     pub(super) learning_rate: f64,
     pub(super) betas: (f64, f64),

@@ -2,6 +2,7 @@
 
 use super::Adam;
 use crate::backend::Number;
+use crate::checkpoint::{Checkpoint, Saved};
 use crate::energy::scalar;
 use crate::{Error, kernel};
 
@@ -66,6 +67,34 @@ impl<E: Number> Optimiser<E> {
             second: vec![E::default(); n],
             steps: 0,
         })
+    }
+
+    /// Adds both moments and all that belongs to them to a checkpoint, under names that begin with this.
+    pub(crate) fn save(&self, name: &str, checkpoint: &mut Checkpoint) {
+        checkpoint.value(name, &(self.steps, self.settings.learning_rate));
+        checkpoint.list(&format!("{name}.first"), &self.first);
+        checkpoint.list(&format!("{name}.second"), &self.second);
+    }
+
+    /// Adam for `n` parameters as a checkpoint has it.
+    ///
+    /// # Errors
+    /// If a setting is impossible, or the checkpoint holds no Adam of this name, or one of another length.
+    pub(crate) fn restored(
+        settings: Adam,
+        n: usize,
+        name: &str,
+        saved: &Saved,
+    ) -> Result<Self, Error> {
+        let (steps, learning_rate) = saved.value(name)?;
+        let mut optimiser = Self {
+            settings,
+            first: saved.list(&format!("{name}.first"), Some(n))?,
+            second: saved.list(&format!("{name}.second"), Some(n))?,
+            steps,
+        };
+        optimiser.set_learning_rate(learning_rate)?;
+        Ok(optimiser)
     }
 
     /// The rate α that the next step has.

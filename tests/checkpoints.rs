@@ -1,0 +1,209 @@
+//! Checkpoints that are damaged, foreign or cut off, and programs that are killed.
+
+#![allow(clippy::unwrap_used)] // A test may.
+
+use energy_discrepancy::prelude::*;
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn model(features: usize) -> LatentEbm {
+    let (generator, prior) = (Generator::new(6, features, 0), LatentPrior::new(6, 12, 0));
+    let loss = EnergyDiscrepancy::with_std(0.5).particles(4);
+    let run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss);
+    let adam = |rate| Adam::new(rate).betas(0.5, 0.999);
+    let run = run.optimisers(adam(1e-3), adam(5e-4));
+    run.posterior(3, 0.1, 0.3).epochs(1).batch(8).quiet()
+}
+
+fn digits(count: usize) -> Points {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mnist");
+    let digits = Mnist::read(folder).unwrap().train;
+    digits.first(count).unwrap().points().unwrap()
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors.gz")
+}
+
+/// What a run says that is to go on from the folder; its weights must not change.
+fn refused(mut run: LatentEbm, folder: &Path) -> String {
+    let before = run.generator().flat_parameters();
+    let error = run.resume(folder).unwrap_err().to_string();
+    assert_eq!(run.generator().flat_parameters(), before);
+    assert_eq!(run.history().generator().len(), 0);
+    error
+}
+
+#[test]
+fn what_is_no_checkpoint_of_this_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let error = model(2).checkpoint(folder).unwrap_err().to_string();
+    assert!(error.contains("call `fit` first"), "{error}");
+    let error = refused(model(2), folder);
+    assert!(error.contains("No such file"), "{error}");
+
+    let mut run = model(2).checkpoints(folder, 100);
+    assert_eq!(run.fit(&digits(20)).unwrap(), Stopped::AtEnd { steps: 3 });
+    // Other settings, each by its name; those that change no result are free.
+    let cases = [
+        (model(2).batch(4), "batch = 8 where this one has 4"),
+        (
+            model(2).seed(7).decay(0.5),
+            "decay = 0.99 where this one has 0.5, seed = 0 where this one has 7",
+        ),
+        (
+            model(3),
+            "generator.gen.0.weight has shape [6, 16, 4, 4] of F32, but [6, 24, 4, 4]",
+        ),
+    ];
+    for (run, expected) in cases {
+        let error = refused(run, folder);
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut free = model(2).epochs(9).prior_noise_std(0.1);
+    assert_eq!(free.resume(folder).unwrap(), 3);
+    // Another number of images than the run began with.
+    let error = free.fit(&digits(21)).unwrap_err().to_string();
+    assert!(
+        error.contains("(20, 784), as those that the run began with"),
+        "{error}"
+    );
+    assert_eq!(
+        free.epochs(2).fit(&digits(20)).unwrap(),
+        Stopped::AtEnd { steps: 6 }
+    );
+
+    // Another version's, and another kind's, in a sound file.
+    let whole = std::fs::read(file(folder)).unwrap();
+    let mut bytes = Vec::new();
+    GzDecoder::new(whole.as_slice())
+        .read_to_end(&mut bytes)
+        .unwrap();
+    let change = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let mut changed = bytes.clone();
+        let at = bytes
+            .windows(from.len())
+            .position(|window| window == from.as_bytes());
+        changed[at.unwrap()..][..to.len()].copy_from_slice(to.as_bytes());
+        let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+        packed.write_all(&changed).unwrap();
+        std::fs::write(file(folder), packed.finish().unwrap()).unwrap();
+        refused(model(2), folder)
+    };
+    let error = change("discrepancy checkpoint 1", "discrepancy checkpoint 9");
+    assert!(error.contains("this version reads"), "{error}");
+    let error = change("latent model", "other  model");
+    assert!(
+        error.contains("it is of a other  model, not of a latent model"),
+        "{error}"
+    );
+    let error = change("generator.adam.first", "generator.adam.fir5t");
+    assert!(
+        error.contains("it holds no generator.adam.first"),
+        "{error}"
+    );
+
+    // What no longer can be written is an error, and nothing of the run is lost.
+    let mut blocked = model(2).checkpoints(file(folder), 1);
+    let error = blocked.fit(&digits(20)).unwrap_err().to_string();
+    assert!(error.contains("cannot write"), "{error}");
+    assert_eq!(blocked.history().generator().len(), 1);
+    let mut moved = blocked.checkpoints(folder.join("new"), 1);
+    assert_eq!(moved.fit(&digits(20)).unwrap(), Stopped::AtEnd { steps: 3 });
+    assert_eq!(
+        moved.generator().flat_parameters(),
+        run.generator().flat_parameters()
+    );
+}
+
+#[test]
+fn a_checkpoint_that_is_cut_off_or_changed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let _ = model(2).checkpoints(folder, 100).fit(&digits(8)).unwrap();
+    let whole = std::fs::read(file(folder)).unwrap();
+    let refuse = |bytes: &[u8]| {
+        std::fs::write(file(folder), bytes).unwrap();
+        let error = refused(model(2), folder);
+        assert!(error.contains("damaged"), "{error}");
+    };
+    let places = (0..whole.len()).step_by(whole.len() / 40);
+    for length in places.clone() {
+        refuse(&whole[..length]);
+    }
+    refuse(&[whole.as_slice(), b"more"].concat());
+    // The gzip header's time and system, bytes 4 to 9, mean nothing to us.
+    for (bit, place) in places.filter(|place| !(4..10).contains(place)).enumerate() {
+        let mut flipped = whole.clone();
+        flipped[place] ^= 1 << (bit % 8);
+        refuse(&flipped);
+    }
+    std::fs::write(file(folder), &whole).unwrap();
+    assert_eq!(model(2).resume(folder).unwrap(), 1);
+}
+
+/// Where the program that is to be killed trains. Set only by the test below.
+const FOLDER: &str = "ED_KILLED_RUN";
+
+#[test]
+#[ignore = "half a minute: make test-slow"]
+fn the_last_checkpoint_outlives_a_kill() {
+    let set_up = |folder: &Path| model(2).epochs(60).checkpoints(folder, 1);
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let folder = PathBuf::from(folder);
+        let mut run = set_up(&folder);
+        if file(&folder).exists() {
+            run.resume(&folder).unwrap();
+        }
+        let _ = run.fit(&digits(200)).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut delays = rng(0);
+    let (mut reached, mut kills) = (0, 0);
+    while kills < 50 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--ignored",
+                "--exact",
+                "the_last_checkpoint_outlives_a_kill",
+            ])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let wait = rand::RngExt::random_range(&mut delays, 20..200);
+        let until = Instant::now() + Duration::from_millis(wait);
+        while Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        kills += 1;
+        let _ = child.wait().unwrap();
+        if !file(folder.path()).exists() {
+            continue; // Killed before its first.
+        }
+        let mut run = set_up(folder.path());
+        let steps = run.resume(folder.path()).unwrap();
+        assert!(steps >= reached, "{steps} after {reached}");
+        reached = steps;
+    }
+    println!("{reached} iterations after {kills} kills");
+    assert!(reached > 0);
+    let mut last = set_up(folder.path());
+    last.resume(folder.path()).unwrap();
+    let _ = last.fit(&digits(200)).unwrap();
+    let mut whole = model(2).epochs(60);
+    let _ = whole.fit(&digits(200)).unwrap();
+    assert_eq!(
+        last.generator().flat_parameters(),
+        whole.generator().flat_parameters()
+    );
+    assert_eq!(last.history(), whole.history());
+}
