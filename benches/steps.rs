@@ -2,8 +2,8 @@
 //!
 //! Prints `case<TAB>threads<TAB>milliseconds`, the median over the steps. Options: `--threads N`
 //! (otherwise 1, and 2 where there are two cores), `--cases a,b`, `--seconds S` for each case.
-//! The same steps in JAX and PyTorch are in `benches/peers`, all but those of the latent model (to
-//! come) and `ed_wide`: that is `ed_m32` with noise of standard deviation 50 and a net from 500 steps
+//! The same steps in JAX (without those of the latent model) and PyTorch are in `benches/peers`, all
+//! but `ed_wide`: that is `ed_m32` with noise of standard deviation 50 and a net from 500 steps
 //! of training, as only such a net tells the data from their particles so sharply that most of these
 //! count for nothing in the gradient.
 

@@ -333,6 +333,18 @@ fn the_full_size_model_agrees() {
         &numbers(&truth["G_out_row14"]),
         2e-5,
     );
+    // The ordinary operations at this size too.
+    let double = |list: Vec<f32>| list.into_iter().map(f64::from).collect::<Vec<_>>();
+    let plain = Plain(generator.clone());
+    let images_of_plain = double(plain.decode(&z).unwrap().as_vec());
+    assert_list("plain images", &images_of_plain, &decoded, 2e-5);
+    let (_, slope) = generator.squared_error(&z, &images).unwrap();
+    let (_, slope_of_plain) = plain.squared_error(&z, &images).unwrap();
+    let slope = double(slope.as_vec());
+    let largest = slope.iter().fold(0.0, |most: f64, s| most.max(s.abs()));
+    let slope_of_plain = double(slope_of_plain.as_vec());
+    assert_list("plain slopes", &slope_of_plain, &slope, 2e-5 * largest);
+
     let tilt: Vec<f64> = prior
         .net()
         .energy(&z)

@@ -79,3 +79,28 @@ fn a_small_latent_model_learns_digits() {
         assert!((28.0..40.0).contains(&late), "{late}");
     }
 }
+
+/// An iteration at the paper's size: 64 dimensions, 128 features, 256 images. All lists together, Adam's
+/// moments among them, take less than 3 GB.
+#[test]
+#[ignore = "half a minute"]
+fn an_iteration_at_full_size_fits_in_3_gigabytes() {
+    let (generator, prior) = (Generator::new(64, 128, 0), LatentPrior::new(64, 200, 0));
+    let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
+    let mut run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss).epochs(2);
+    let digits = Mnist::read(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist")).unwrap();
+    let images = digits.train.first(256).unwrap().points().unwrap();
+    drop(digits);
+    assert_eq!(run.fit(&images).unwrap(), Stopped::AtEnd { steps: 2 });
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = peak.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    // The largest of the whole process, so of this test or one beside it.
+    let gigabytes = kilobytes.unwrap() / 1e6;
+    let seconds = run.time().as_secs_f64() / 2.0;
+    println!(
+        "{gigabytes:.2} GB at most, {seconds:.1} s an iteration, losses {:?}",
+        run.history()
+    );
+    assert!(gigabytes < 3.0);
+}

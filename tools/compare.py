@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 OURS = "cargo bench --bench steps --"
 # Those that the peers have: not ed_wide, which asks for a trained net.
-CASES = "ed_m1,ed_m4,ed_m32,ed_m512,sm,cd,wstab,langevin128"
+CASES = (
+    "ed_m1,ed_m4,ed_m32,ed_m512,sm,cd,wstab,langevin128,"
+    "generator32_forward,generator32_input,generator32_full,lebm_mini"
+)
 
 
 def parse_args():
@@ -45,10 +48,10 @@ def parse_args():
     return parser.parse_args()
 
 
-def milliseconds(line, case, threads):
-    """The time in a `case<TAB>threads<TAB>ms` line, or None for any other line."""
-    fields = line.split("\t")
-    return float(fields[2]) if fields[:2] == [case, str(threads)] else None
+def answer(line, case, threads):
+    """What a `case<TAB>threads<TAB>ms` line says, or None for any other line."""
+    fields = line.rstrip().split("\t")
+    return fields[2] if fields[:2] == [case, str(threads)] else None
 
 
 class Peer:
@@ -63,10 +66,11 @@ class Peer:
         )
 
     def measure(self, case):
+        """The peer's time for a case; None where it does not have it."""
         self.process.stdin.write(case + "\n")
         for line in self.process.stdout:
-            if (ms := milliseconds(line, case, self.threads)) is not None:
-                return ms
+            if (ms := answer(line, case, self.threads)) is not None:
+                return None if ms == "-" else float(ms)
         sys.exit(f"{self.script} ended without a time for {case}")
 
     def close(self):
@@ -80,7 +84,7 @@ class Ours:
         self.cores = sorted(os.sched_getaffinity(0))[:threads]
 
     def measure(self, case, seconds=None, pinned=True):
-        """Our time for a case; None where our program does not have it."""
+        """Our time for a case."""
         options = ["--threads", str(self.threads), "--cases", case]
         options += ["--seconds", str(seconds or self.seconds)]
         pin = (lambda: os.sched_setaffinity(0, self.cores)) if pinned else None
@@ -89,8 +93,8 @@ class Ours:
         )
         if done.returncode != 0:
             sys.exit(f"{shlex.join(self.command + options)} failed")
-        times = (milliseconds(line, case, self.threads) for line in done.stdout.splitlines())
-        return next((ms for ms in times if ms is not None), None)
+        times = (answer(line, case, self.threads) for line in done.stdout.splitlines())
+        return next((float(ms) for ms in times if ms is not None), None)
 
     def close(self):
         pass

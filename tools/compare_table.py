@@ -8,6 +8,10 @@ TARGETS = {
     "sm": {"jax": (0.25, 0.20), "torch": (0.18, 0.14)},
     "cd": {"jax": (0.55, 0.45), "torch": (0.35, 0.28)},
     "wstab": {"jax": (0.90, 0.60), "torch": (0.52, 0.35)},
+    "generator32_forward": {"torch": (0.70, 0.60)},
+    "generator32_input": {"torch": (0.88, 0.75)},
+    "generator32_full": {"torch": (0.80, 0.70)},
+    "lebm_mini": {"torch": (0.90, 0.65)},
 }
 
 

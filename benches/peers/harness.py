@@ -96,6 +96,9 @@ def run(cases, opts):
     """Measure the wanted cases; `cases` maps a name to a function making a fresh step."""
     names = sys.stdin if opts.serve else opts.cases.split(",")
     for name in map(str.strip, names):
+        if name not in cases and opts.serve:
+            print(f"{name}\t{opts.threads}\t-", flush=True)
+            continue
         if name not in cases:
             sys.exit(f"unknown case {name!r}; known: {', '.join(cases)}")
         ms = median_ms(cases[name](), opts.seconds)

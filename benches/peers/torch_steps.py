@@ -110,6 +110,95 @@ def sampling():
     return step
 
 
+# The latent model
+
+
+class Generator(nn.Module):
+    """28 x 28 pixels by four transposed convolutions, as the paper's MNIST experiment has them."""
+
+    def __init__(self, latent, features):
+        super().__init__()
+        channels = [latent, 8 * features, 4 * features, 2 * features, 1]
+        windows = [(4, 1, 0), (3, 2, 1), (4, 2, 1), (4, 2, 1)]
+        layers = []
+        for inputs, outputs, window in zip(channels, channels[1:], windows):
+            layers += [nn.ConvTranspose2d(inputs, outputs, *window), nn.LeakyReLU(0.1)]
+        self.gen = nn.Sequential(*layers[:-1], nn.Tanh())
+
+    def forward(self, z):
+        return self.gen(z[..., None, None])
+
+
+def latent_prior(latent, width=200):
+    widths = [latent, width, width, width, 1]
+    layers = []
+    for fan_in, fan_out in zip(widths, widths[1:]):
+        layers += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers[:-1])
+
+
+def generator(wanted):
+    """The generator's passes at the paper's size: forward, with the gradient of z alone, or with all."""
+
+    def fresh():
+        torch.manual_seed(0)
+        net = Generator(64, 128)
+        net.requires_grad_(wanted == "full")
+        z, images = torch.randn(32, 64), torch.randn(32, 1, 28, 28)
+
+        def step():
+            if wanted == "forward":
+                with torch.no_grad():
+                    return net(z)
+            if wanted == "input":
+                moving = z.detach().requires_grad_()
+                return torch.autograd.grad(((net(moving) - images) ** 2).sum(), moving)
+            net.zero_grad(set_to_none=True)
+            ((net(z) - images) ** 2).sum().backward()
+
+        return step
+
+    return fresh
+
+
+def lebm_mini(latent=32, features=16, batch=64, steps=20, noise=0.1, std=0.3):
+    """One iteration: posterior chain, generator, prior. No weight's gradient is asked for in the chain."""
+    torch.manual_seed(0)
+    net, prior = Generator(latent, features), latent_prior(latent)
+    mean = [p.detach().clone() for p in prior.parameters()]
+    adams = [
+        torch.optim.Adam(module.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
+        for module, rate in ((net, 1e-4), (prior, 5e-5))
+    ]
+    images = torch.randn(batch, 1, 28, 28)
+
+    def energy(z):
+        return prior(z)[:, 0] + 0.5 * (z**2).sum(dim=1)
+
+    def step():
+        for module in (net, prior):
+            module.requires_grad_(False)
+        z = torch.randn(batch, latent)
+        for _ in range(steps):
+            z.requires_grad_()
+            error = ((net(z) - images) ** 2).sum() / (2 * std**2)
+            (slope,) = torch.autograd.grad(error + energy(z).sum(), z)
+            z = z.detach() - 0.5 * noise**2 * slope + noise * torch.randn_like(z)
+        for module in (net, prior):
+            module.requires_grad_(True)
+            module.zero_grad(set_to_none=True)
+        loss = ((net(z) - images) ** 2).sum() / batch
+        loss.backward()
+        adams[0].step()
+        loss = ed_loss(lambda points: energy(points)[:, None], z, 16, 0.5)
+        loss.backward()
+        adams[1].step()
+        with torch.no_grad():
+            torch._foreach_lerp_(mean, list(prior.parameters()), 1 - harness.EMA_DECAY)
+
+    return step
+
+
 CASES = {f"ed_m{m}": training(functools.partial(ed_loss, m=m)) for m in (1, 4, 32, 512)}
 CASES |= {
     "sm": training(sm_loss),
@@ -119,7 +208,9 @@ CASES |= {
         functools.partial(ed_loss, m=4), harness.NARROW, harness.NARROW_BATCH, 1e-2, nn.SiLU
     ),
     "langevin128": sampling,
+    "lebm_mini": lebm_mini,
 }
+CASES |= {f"generator32_{wanted}": generator(wanted) for wanted in ("forward", "input", "full")}
 
 if __name__ == "__main__":
     harness.run(CASES, OPTS)

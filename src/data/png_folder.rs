@@ -1,7 +1,7 @@
 //! A folder of PNG images.
 
 use super::Images;
-use crate::Error;
+use crate::{Error, file};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,50 @@ impl Images {
             None => Err(Error::read(folder, "no file in it ends in .png")),
         }
     }
+}
+
+impl Images {
+    /// Writes each image as a grey PNG file into the folder, which is made where there is none: 00000.png,
+    /// 00001.png and so on. Labels are not written.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or a file not be written.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let images = Images::new((1, 2), vec![0, 255, 9, 90], None)?;
+    /// # let temporary = tempfile::tempdir().unwrap();
+    /// # let folder = temporary.path();
+    /// images.write_png_folder(folder)?;
+    /// assert_eq!(Images::read_png_folder(folder)?, images);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn write_png_folder(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
+        let folder = folder.as_ref();
+        std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+        let (height, width) = self.size();
+        let each = self.pixels().chunks_exact(height * width);
+        for (i, pixels) in each.enumerate() {
+            let path = folder.join(format!("{i:05}.png"));
+            let bytes = encode((height, width), pixels);
+            file::write(&path, &bytes.map_err(|error| Error::write(&path, error))?)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode((height, width): (usize, usize), pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    // A size that a u32 does not hold is none that the encoder takes.
+    let [width, height] = [width, height].map(|side| u32::try_from(side).unwrap_or(0));
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// Height, width and grey values.

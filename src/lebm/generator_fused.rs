@@ -8,7 +8,6 @@ use crate::backend::{Backend, append, read};
 use crate::energy::{Points, TapedPoints, Values, add};
 use crate::kernel::generator::{Packed, Wanted, backward, forward};
 use dfdx::prelude::*;
-use std::ops::Range;
 
 impl Generator {
     fn packed(&self) -> &Packed {
@@ -27,22 +26,17 @@ impl Generator {
         self.check(z.shape())?;
         let pixels = self.stack.pixels();
         check_images(images, &(z.shape().0, pixels))?;
-        let (mut errors, truth) = (vec![0.0; z.shape().0], read(images));
-        let cotangent = |rows: Range<usize>, decoded: &[f32], slopes: &mut [f32]| {
-            let truth = &truth[rows.start * pixels..rows.end * pixels];
-            let images = decoded.chunks_exact(pixels).zip(truth.chunks_exact(pixels));
-            let places = errors[rows].iter_mut().zip(slopes.chunks_exact_mut(pixels));
-            for ((decoded, truth), (error, slopes)) in images.zip(places) {
-                for ((decoded, truth), slope) in decoded.iter().zip(truth).zip(&mut *slopes) {
-                    *slope = 2.0 * (decoded - truth);
-                }
-                // Exact to single precision, whatever the number of pixels.
-                let square: f64 = slopes.iter().map(|s| f64::from(*s).powi(2)).sum();
-                *error = (0.25 * square) as f32;
+        let truth = read(images);
+        let error = |row: usize, decoded: &[f32], slopes: &mut [f32]| {
+            let truth = &truth[row * pixels..(row + 1) * pixels];
+            for ((decoded, truth), slope) in decoded.iter().zip(truth).zip(&mut *slopes) {
+                *slope = 2.0 * (decoded - truth);
             }
+            // Exact to single precision, whatever the number of pixels.
+            let square: f64 = slopes.iter().map(|s| f64::from(*s).powi(2)).sum();
+            (0.25 * square) as f32
         };
-        backward(&self.stack, self.packed(), &read(z), cotangent, wanted)?;
-        Ok(errors)
+        backward(&self.stack, self.packed(), &read(z), error, wanted)
     }
 
     /// The mean over the images of |x - G(z)|², and its gradient with respect to all parameters in one
@@ -92,8 +86,9 @@ impl Decoder for Generator {
                 parameters: Some(&mut of_parameters),
             };
             let pixels = net.stack.pixels();
-            let seed = |rows: Range<usize>, _: &[f32], slopes: &mut [f32]| {
-                slopes.copy_from_slice(&cotangent[rows.start * pixels..rows.end * pixels]);
+            let seed = |row: usize, _: &[f32], slopes: &mut [f32]| {
+                slopes.copy_from_slice(&cotangent[row * pixels..(row + 1) * pixels]);
+                0.0
             };
             // The lengths fit, because the forward pass succeeded with them.
             backward(&net.stack, net.packed(), &values, seed, wanted)

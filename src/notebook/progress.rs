@@ -120,7 +120,8 @@ impl Progress {
         let total = grouped(self.total);
         let width = total.len();
         let done = grouped(done);
-        format!("step {done:>width$} / {total}   {rate:.0}/s   {time}   {says}")
+        let pace = pace(rate);
+        format!("step {done:>width$} / {total}   {pace}   {time}   {says}")
     }
 }
 
@@ -144,6 +145,15 @@ fn html(line: &str, bar: Option<(usize, usize)>) -> String {
     format!(
         "<div>{bar}<span style=\"font-family: monospace; white-space: pre\">{line}</span></div>"
     )
+}
+
+/// Steps a second, or seconds a step where a step takes more than one.
+fn pace(rate: f64) -> String {
+    match rate {
+        rate if rate >= 10.0 || rate == 0.0 => format!("{rate:.0}/s"),
+        rate if rate >= 1.0 => format!("{rate:.1}/s"),
+        rate => format!("{:.1} s each", 1.0 / rate),
+    }
 }
 
 /// Minutes and seconds, and hours where there are.
@@ -197,6 +207,10 @@ mod tests {
         assert_eq!(
             line,
             "step   6\u{a0}000 / 11\u{a0}000   500/s   0:10 left   loss 0.5"
+        );
+        assert_eq!(
+            [500.0, 7.25, 0.08].map(pace),
+            ["500/s", "7.2/s", "12.5 s each"]
         );
         let last = progress.line(11_000, Duration::from_secs(3_700), "done");
         assert!(last.contains("1:01:40 in all"), "{last}");

@@ -10,10 +10,12 @@ use crate::Error;
 use crate::kernel::lanes::each;
 use crate::kernel::network::check;
 use crate::kernel::scratch::with_scratch;
-use std::ops::Range;
 
 /// Images that go through the layers together. More would not stay in the cache.
 const TOGETHER: usize = 32;
+/// Weights that stay in the cache of each core: with no more of them, threads share the images, and with
+/// more the channels.
+const FEW: usize = 1 << 18;
 
 /// The pictures of latent points z (`rows x latent`), `rows x pixels`.
 ///
@@ -27,11 +29,13 @@ pub(crate) fn forward(
 ) -> Result<(), Error> {
     let rows = rows(stack, z)?;
     check("the images", images.len(), rows * stack.pixels())?;
-    let z = z.chunks(TOGETHER * stack.latent());
-    for (z, images) in z.zip(images.chunks_mut(TOGETHER * stack.pixels())) {
-        let pass = Pass::new(stack, packed, z.len() / stack.latent());
+    let share = Share::of(stack, rows);
+    let z = z.chunks(share.images * stack.latent());
+    let jobs = z.zip(images.chunks_mut(share.images * stack.pixels()));
+    share.each(jobs, |(z, images)| {
+        let pass = Pass::new(stack, packed, z.len() / stack.latent(), share);
         with_scratch(pass.values(), |values| pass.forward(z, values, images));
-    }
+    });
     Ok(())
 }
 
@@ -44,8 +48,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) parameters: Option<&'a mut [f32]>,
 }
 
-/// The gradients of a loss of the pictures. `cotangent` gets some rows, their pictures, and the place
-/// for ∂L/∂(picture).
+/// Each picture's loss, and the gradients of their sum. `loss` gets a row, its picture and the place for
+/// ∂L/∂(picture), and returns the row's loss.
 ///
 /// # Errors
 /// If a slice's length does not fit.
@@ -53,9 +57,9 @@ pub(crate) fn backward(
     stack: &Stack,
     packed: &Packed,
     z: &[f32],
-    mut cotangent: impl FnMut(Range<usize>, &[f32], &mut [f32]),
+    loss: impl Fn(usize, &[f32], &mut [f32]) -> f32 + Sync,
     mut wanted: Wanted,
-) -> Result<(), Error> {
+) -> Result<Vec<f32>, Error> {
     let rows = rows(stack, z)?;
     if let Some(gradient) = &wanted.z {
         check("the gradient of z", gradient.len(), z.len())?;
@@ -64,24 +68,77 @@ pub(crate) fn backward(
         check("the gradient", gradient.len(), stack.parameters())?;
         gradient.fill(0.0);
     }
-    for first in (0..rows).step_by(TOGETHER) {
-        let taken = first..rows.min(first + TOGETHER);
-        let z = &z[taken.start * stack.latent()..taken.end * stack.latent()];
-        let of_z = wanted.z.as_mut();
-        let of_z = of_z.map(|all| &mut all[taken.start * stack.latent()..][..z.len()]);
-        let pass = Pass::new(stack, packed, taken.len());
-        let pictures = taken.len() * stack.pixels();
+    let mut losses = vec![0.0; rows];
+    // The weights' gradients are sums over all images.
+    let share = match wanted.parameters {
+        None => Share::of(stack, rows),
+        Some(_) => Share::CHANNELS,
+    };
+    let mut of_z = wanted
+        .z
+        .map(|all| all.chunks_mut(share.images * stack.latent()));
+    let chunks = z.chunks(share.images * stack.latent());
+    let chunks = chunks.zip(losses.chunks_mut(share.images)).enumerate();
+    let jobs = chunks.map(|(n, (z, losses))| {
+        let of_z = of_z.as_mut().and_then(Iterator::next);
+        (n * share.images, z, losses, of_z)
+    });
+    let pixels = stack.pixels();
+    let run = |(first, z, losses, of_z): (usize, &[f32], &mut [f32], Option<&mut [f32]>),
+               parameters: Option<&mut [f32]>| {
+        let pass = Pass::new(stack, packed, losses.len(), share);
+        let pictures = losses.len() * pixels;
         with_scratch(2 * pass.values() + 2 * pictures, |data| {
             let (values, rest) = data.split_at_mut(pass.values());
             let (slopes, rest) = rest.split_at_mut(pass.values());
             let (images, of_images) = rest.split_at_mut(pictures);
             pass.forward(z, values, images);
-            cotangent(taken, images, of_images);
-            let parameters = wanted.parameters.as_deref_mut();
+            let pairs = images.chunks(pixels).zip(of_images.chunks_mut(pixels));
+            for ((row, own), (image, of_image)) in losses.iter_mut().enumerate().zip(pairs) {
+                *own = loss(first + row, image, of_image);
+            }
             pass.backward((images, of_images), values, slopes, of_z, parameters);
         });
+    };
+    match wanted.parameters {
+        None => share.each(jobs, |job| run(job, None)),
+        Some(gradient) => jobs.for_each(|job| run(job, Some(gradient))),
     }
-    Ok(())
+    Ok(losses)
+}
+
+/// What threads share: the images, each taking some through all layers, or the channels of a layer.
+#[derive(Clone, Copy)]
+struct Share {
+    /// How many images go through the layers together.
+    images: usize,
+    by_channels: bool,
+}
+
+impl Share {
+    const CHANNELS: Self = Self {
+        images: TOGETHER,
+        by_channels: true,
+    };
+
+    fn of(stack: &Stack, rows: usize) -> Self {
+        let threads = rayon::current_num_threads();
+        if stack.parameters() > FEW || rows < threads {
+            return Self::CHANNELS;
+        }
+        Self {
+            images: rows.div_ceil(threads).min(TOGETHER),
+            by_channels: false,
+        }
+    }
+
+    /// Runs every job, each with its own output.
+    fn each<J: Send>(self, jobs: impl Iterator<Item = J>, work: impl Fn(J) + Send + Sync) {
+        match self.by_channels {
+            true => jobs.for_each(work),
+            false => each(jobs, work),
+        }
+    }
 }
 
 fn rows(stack: &Stack, z: &[f32]) -> Result<usize, Error> {
@@ -97,12 +154,13 @@ struct Pass<'a> {
     stack: &'a Stack,
     packed: &'a Packed,
     images: usize,
+    share: Share,
     /// Where the values before each layer begin, those behind the last one included.
     starts: Vec<usize>,
 }
 
 impl<'a> Pass<'a> {
-    fn new(stack: &'a Stack, packed: &'a Packed, images: usize) -> Self {
+    fn new(stack: &'a Stack, packed: &'a Packed, images: usize, share: Share) -> Self {
         let blocks = |channels: usize| channels.div_ceil(packed.block) * packed.block * images;
         let mut starts = vec![0];
         let mut at = 0;
@@ -118,6 +176,7 @@ impl<'a> Pass<'a> {
             stack,
             packed,
             images,
+            share,
             starts,
         }
     }
@@ -181,14 +240,17 @@ impl<'a> Pass<'a> {
     ) {
         let per_block = target_pixels * self.packed.block;
         let blocks = target.len() / (self.images * per_block);
-        let parts = (2 * rayon::current_num_threads()).div_ceil(blocks);
+        let parts = match self.share.by_channels {
+            true => (2 * rayon::current_num_threads()).div_ceil(blocks),
+            false => 1,
+        };
         let together = self.images.div_ceil(parts);
         let mut jobs: Vec<Vec<&mut [f32]>> = Vec::new();
         jobs.resize_with(blocks * self.images.div_ceil(together), Vec::new);
         for (i, target) in target.chunks_exact_mut(per_block).enumerate() {
             jobs[i / blocks / together * blocks + i % blocks].push(target);
         }
-        each(jobs.into_iter().enumerate(), |(job, target)| {
+        let work = |(job, target): (usize, Vec<&mut [f32]>)| {
             let n = job % blocks;
             self.packed.level.run(Gather {
                 classes,
@@ -201,7 +263,12 @@ impl<'a> Pass<'a> {
                 target,
                 then: then(n),
             });
-        });
+        };
+        let jobs = jobs.into_iter().enumerate();
+        match self.share.by_channels {
+            true => each(jobs, work),
+            false => jobs.for_each(work),
+        }
     }
 
     /// From ∂L/∂(image) to the gradients, of all that is wanted.

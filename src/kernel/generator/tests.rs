@@ -116,11 +116,26 @@ fn every_level_agrees_with_the_definition() {
                 parameters: Some(&mut of_parameters),
             };
             let pixels = stack.pixels();
-            let cotangent = |rows: std::ops::Range<usize>, seen: &[f32], out: &mut [f32]| {
-                assert_eq!(seen, &images[rows.start * pixels..rows.end * pixels]);
-                out.copy_from_slice(&c[rows.start * pixels..rows.end * pixels]);
+            let loss = |row: usize, seen: &[f32], out: &mut [f32]| {
+                assert_eq!(seen, &images[row * pixels..(row + 1) * pixels]);
+                out.copy_from_slice(&c[row * pixels..(row + 1) * pixels]);
+                row as f32
             };
-            backward(&stack, &packed, &z, cotangent, wanted).unwrap();
+            let losses = backward(&stack, &packed, &z, loss, wanted).unwrap();
+            assert!(
+                losses
+                    .iter()
+                    .enumerate()
+                    .all(|(row, loss)| row as f32 == *loss)
+            );
+            // With the weights as they are, threads may share the images instead of the channels.
+            let mut alone = vec![0.0; z.len()];
+            let wanted = Wanted {
+                z: Some(&mut alone),
+                parameters: None,
+            };
+            backward(&stack, &packed, &z, loss, wanted).unwrap();
+            assert_eq!(alone, of_z);
             assert_slopes(
                 &stack,
                 [&parameters, &z, &c],
@@ -186,11 +201,19 @@ fn the_number_of_threads_changes_no_bit() {
                 z: Some(&mut of_z),
                 parameters: Some(&mut of_parameters),
             };
-            let cotangent = |_: std::ops::Range<usize>, seen: &[f32], out: &mut [f32]| {
-                out.copy_from_slice(seen)
+            let loss = |_: usize, seen: &[f32], out: &mut [f32]| {
+                out.copy_from_slice(seen);
+                seen[0]
             };
-            backward(&stack, &packed, &z, cotangent, wanted).unwrap();
-            (of_z, of_parameters)
+            let losses = backward(&stack, &packed, &z, loss, wanted).unwrap();
+            let (mut alone, mut images) = (vec![0.0; z.len()], vec![0.0; 9 * stack.pixels()]);
+            let wanted = Wanted {
+                z: Some(&mut alone),
+                parameters: None,
+            };
+            backward(&stack, &packed, &z, loss, wanted).unwrap();
+            forward(&stack, &packed, &z, &mut images).unwrap();
+            (of_z, of_parameters, losses, alone, images)
         })
     };
     assert_eq!(run(1), run(3));
