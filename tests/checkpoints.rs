@@ -147,6 +147,85 @@ fn a_checkpoint_that_is_cut_off_or_changed_is_refused() {
     assert_eq!(model(2).resume(folder).unwrap(), 1);
 }
 
+fn mixture() -> GaussianMixture {
+    GaussianMixture::new(&[0.5, 0.5], &[[-1.0, 0.0], [1.0, 0.5]], &[0.4, 0.4]).unwrap()
+}
+
+fn trainer(steps: usize) -> Trainer<Mlp, EnergyDiscrepancy> {
+    let net = Mlp::softplus(&[2, 16, 16, 1], 3).unwrap();
+    Trainer::new(net, EnergyDiscrepancy::with_std(0.5))
+        .steps(steps)
+        .batch(32)
+        .decay(0.9, 7)
+        .ema_decay(0.9)
+        .metric("mse", 5, LogDensityMse::new(mixture(), 50))
+        .quiet()
+}
+
+#[test]
+fn a_trainer_goes_on_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut whole = trainer(40);
+    let _ = whole.fit(&mixture()).unwrap();
+    for steps in [0, 7, 11, 40] {
+        let mut first = trainer(steps).checkpoints(folder, 4);
+        assert_eq!(first.fit(&mixture()).unwrap(), Stopped::AtEnd { steps });
+        let mut again = trainer(40);
+        assert_eq!(again.resume(folder).unwrap(), steps);
+        assert_eq!(again.time(), first.time());
+        assert_eq!(again.fit(&mixture()).unwrap(), Stopped::AtEnd { steps: 40 });
+        assert_eq!(again.history(), whole.history());
+        assert_eq!(
+            again.energy().flat_parameters(),
+            whole.energy().flat_parameters()
+        );
+        assert_eq!(again.ema().flat_parameters(), whole.ema().flat_parameters());
+    }
+    // Several runs side by side write theirs too.
+    let mut runs = [trainer(9).checkpoints(folder, 4)];
+    let _ = Sweep::new()
+        .run("one", &mut runs[0])
+        .fit(&mixture())
+        .unwrap();
+    assert_eq!(trainer(9).resume(folder).unwrap(), 9);
+
+    // The result alone, under PyTorch's names.
+    whole.save(folder.join("net.safetensors")).unwrap();
+    let mut loaded = Mlp::softplus(&[2, 16, 16, 1], 0).unwrap();
+    loaded.load_weights(folder.join("net.safetensors")).unwrap();
+    assert_eq!(loaded.flat_parameters(), whole.ema().flat_parameters());
+
+    let said =
+        |mut run: Trainer<Mlp, EnergyDiscrepancy>| run.resume(folder).unwrap_err().to_string();
+    let error = said(
+        trainer(9)
+            .adam(0.1)
+            .metric("other", 5, LogDensityMse::new(mixture(), 50)),
+    );
+    assert!(
+        error.contains("learning_rate") && error.contains("other every 5 steps"),
+        "{error}"
+    );
+    let net = Mlp::softplus(&[2, 16, 16, 1], 3).unwrap();
+    let mut other = Trainer::new(net.clone(), EnergyDiscrepancy::with_std(0.6)).batch(32);
+    let error = other.resume(folder).unwrap_err().to_string();
+    assert!(
+        error.contains("std: 0.5") && error.contains("std: 0.6"),
+        "{error}"
+    );
+    let error = refused(model(2), folder);
+    assert!(
+        error.contains("it is of a trainer, not of a latent model"),
+        "{error}"
+    );
+    let mut impossible = Trainer::new(net, ScoreMatching)
+        .checkpoints(folder, 0)
+        .quiet();
+    let error = impossible.fit(&mixture()).unwrap_err().to_string();
+    assert!(error.contains("checkpoints = every 0 steps"), "{error}");
+}
+
 /// Where the program that is to be killed trains. Set only by the test below.
 const FOLDER: &str = "ED_KILLED_RUN";
 

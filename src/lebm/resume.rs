@@ -122,7 +122,7 @@ impl LatentEbm {
     /// What a run must share with another to go on from its checkpoint.
     fn identity(&self) -> Value {
         let mut identity = json!(self.settings);
-        identity["loss"] = json!(self.loss);
+        identity["loss"] = json!(format!("{:?}", self.loss));
         identity["activation"] = json!(format!("{:?}", self.prior.net().activation()));
         identity
     }

@@ -4,7 +4,6 @@ use super::contrast::{Contrast, Core};
 use super::{Gaussian, Loss, Perturbation, TapedLoss};
 use crate::energy::{Energy, Points, for_each_backend};
 use crate::{Error, Rng};
-use serde::Serialize;
 
 /// Energy discrepancy, with Gaussian perturbation unless another is given.
 ///
@@ -37,7 +36,7 @@ use serde::Serialize;
 /// ```
 /// PyTorch equivalent, with `u_x: (N, 1)` and `u_y: (N, M)`:
 /// `torch.logsumexp(torch.cat([u_x - u_y, log_w.expand(N, 1)], 1), 1).mean()`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EnergyDiscrepancy<P = Gaussian> {
     perturbation: P,
     particles: usize,

@@ -51,7 +51,9 @@ pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, GradientTape<E, D
 /// assert_eq!(gradient.len(), net.flat_parameters().len());
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu> {
+///
+/// `Debug` tells one loss from another with other settings: a checkpoint keeps what it says.
+pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu>: std::fmt::Debug {
     /// What the loss asks of an energy.
     type Of: ?Sized;
 

@@ -4,7 +4,6 @@ use crate::backend::{Backend, Number, read};
 use crate::energy::{Points, for_each_backend, scalar};
 use crate::{Error, Rng, kernel};
 use dfdx::prelude::*;
-use serde::Serialize;
 
 /// A random map from each data point x_i to M points x_ij around it.
 ///
@@ -19,6 +18,7 @@ use serde::Serialize;
 /// use energy_discrepancy::dfdx::prelude::*;
 /// use energy_discrepancy::loss::Perturbation;
 ///
+/// #[derive(Debug)]
 /// struct Uniform;
 /// impl Perturbation for Uniform {
 ///     type Noise = Points;
@@ -51,7 +51,7 @@ use serde::Serialize;
 /// assert!(loss.evaluate(&Mlp::tanh(&[1, 4, 1], 0)?, &x, &noise)?.is_finite());
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
+pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu>: std::fmt::Debug {
     /// What one perturbation of a batch draws.
     type Noise;
 
@@ -95,7 +95,7 @@ pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu> {
 /// assert!((particles.square().mean::<Rank0, _>().array() - 4.0).abs() < 0.5);
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gaussian {
     std: f64,
 }

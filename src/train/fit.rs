@@ -10,6 +10,7 @@ use crate::energy::{Points, Trainable, for_each_backend};
 use crate::notebook::{Live, Progress};
 use crate::plot::Figure;
 use crate::{Error, Rng, rng};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The energy and the loss of a run, as the loop sees them.
@@ -41,6 +42,10 @@ pub struct Run<E: Number, Dev: Backend<E>> {
     pub(super) ema: f64,
     pub(super) seed: u64,
     pub(super) quiet: bool,
+    /// What the loss says of itself: by this a checkpoint knows it.
+    pub(super) loss: String,
+    /// Where checkpoints are written while the run goes on, and every how many steps.
+    pub(super) checkpoints: Option<(PathBuf, usize)>,
     pub(super) watches: Vec<Watch<E, Dev>>,
     pub(super) history: History,
     pub(super) time: Duration,
@@ -91,6 +96,14 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             let value = format!("{factor} every {every} steps");
             return Err(Error::setting("learning rate decay", value, allowed));
         }
+        if self
+            .checkpoints
+            .as_ref()
+            .is_some_and(|(_, every)| *every == 0)
+        {
+            let value = "every 0 steps";
+            return Err(Error::setting("checkpoints", value, "every 1 at least"));
+        }
         match self.watches.iter().find(|watch| watch.every == 0) {
             Some(watch) => {
                 let value = format!("{} every 0 steps", watch.name);
@@ -122,7 +135,6 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         bounds: Bounds,
     ) -> Result<Stopped, Error> {
         self.check()?;
-        let begun = Instant::now();
         let mut state = match self.state.take() {
             Some(state) => state,
             None => self.start(job)?,
@@ -132,7 +144,6 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         let shown = shown.and_then(|()| job.ema().set_flat_parameters(&state.mean));
         // Whatever happened, the state is kept, and `fit` can be called again.
         self.state = Some(state);
-        self.time += begun.elapsed();
         let stopped = result?;
         shown?;
         Ok(stopped)
@@ -149,6 +160,7 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         let mut seen = bounds
             .shown
             .then(|| (Progress::new(state.step, self.steps), Live::new()));
+        let mut begun = Instant::now();
         while state.step < self.steps {
             if (bounds.leaves)() {
                 return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
@@ -176,6 +188,13 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
                 state.optimiser.set_learning_rate(rate)?;
             }
             self.measure(step, state, job)?;
+            self.time += begun.elapsed();
+            begun = Instant::now();
+            if let Some((folder, every)) = &self.checkpoints
+                && state.step.is_multiple_of(*every)
+            {
+                self.write_checkpoint(folder, state, &*job.energy())?;
+            }
             if let Some((progress, live)) = &mut seen {
                 progress.at(state.step, || self.says());
                 // A picture that cannot be drawn is no reason to end the training.

@@ -58,6 +58,11 @@ impl History {
         self.metrics[index].values.push(value);
     }
 
+    /// Adds a metric with all that it was so far.
+    pub(super) fn push_series(&mut self, series: Series) {
+        self.metrics.push(series);
+    }
+
     /// The losses over the steps, as means of neighbours where there are many.
     pub fn chart(&self) -> Chart {
         let Series {

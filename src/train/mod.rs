@@ -5,6 +5,7 @@ mod fit;
 mod history;
 mod metric;
 mod optimiser;
+mod resume;
 mod side_by_side;
 mod stopped;
 mod sweep;

@@ -156,7 +156,12 @@ where
         leaves: &dyn Fn() -> bool,
     ) -> Result<Stopped, Error> {
         let shown = false;
-        self.fit_within(data, Bounds { leaves, shown })
+        let stopped = self.fit_within(data, Bounds { leaves, shown })?;
+        // Not at the end of each turn: only where it is the run's.
+        if !matches!(stopped, Stopped::ByUser { .. }) {
+            self.last_checkpoint()?;
+        }
+        Ok(stopped)
     }
 
     fn view(&self) -> View {

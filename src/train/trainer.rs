@@ -12,6 +12,7 @@ use crate::loss::{Behind, Loss};
 use crate::notebook::StopButton;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Fits an energy to data by a loss, with Adam and a running mean of the weights.
@@ -39,8 +40,8 @@ use std::time::Duration;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = Cpu> {
-    energy: N,
-    ema: N,
+    pub(super) energy: N,
+    pub(super) ema: N,
     loss: L,
     pub(super) run: Run<E, Dev>,
 }
@@ -59,7 +60,6 @@ where
         Self {
             ema: energy.clone(),
             energy,
-            loss,
             run: Run {
                 steps: 1000,
                 batch: 128,
@@ -68,11 +68,14 @@ where
                 ema: 0.0,
                 seed: 0,
                 quiet: false,
+                loss: format!("{loss:?}"),
+                checkpoints: None,
                 watches: Vec::new(),
                 history: History::default(),
                 time: Duration::ZERO,
                 state: None,
             },
+            loss,
         }
     }
 
@@ -118,6 +121,13 @@ where
         self
     }
 
+    /// Writes a checkpoint into the folder after every `every` steps and whenever [`Trainer::fit`]
+    /// ends, each in the place of the one before: see [`Trainer::resume`].
+    pub fn checkpoints(mut self, folder: impl Into<PathBuf>, every: usize) -> Self {
+        self.run.checkpoints = Some((folder.into(), every));
+        self
+    }
+
     /// Prints no progress.
     pub fn quiet(mut self) -> Self {
         self.run.quiet = true;
@@ -143,15 +153,17 @@ where
     /// Called again, it goes on where it was.
     ///
     /// # Errors
-    /// If a setting is impossible, or the data, the loss or a metric fails. The energy is then as
-    /// the last complete step left it.
+    /// If a setting is impossible, the data, the loss or a metric fails, or a checkpoint cannot be
+    /// written. The energy is then as the last complete step left it.
     pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error> {
         let stop = StopButton::watch();
         let bounds = Bounds {
             leaves: &|| stop.pressed(),
             shown: !self.run.quiet,
         };
-        self.fit_within(data, bounds)
+        let stopped = self.fit_within(data, bounds)?;
+        self.last_checkpoint()?;
+        Ok(stopped)
     }
 
     pub(super) fn fit_within(
