@@ -155,7 +155,7 @@ impl LatentEbm {
         let total = self.settings.epochs * per_epoch;
         let all = read(images);
         let mut shown = Shown::new(
-            !self.settings.quiet,
+            self.settings.shown,
             state.step,
             total,
             self.generator.size(),

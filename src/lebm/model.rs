@@ -1,6 +1,7 @@
 //! A latent energy-based model in training, as a notebook sets it up.
 
 use super::fit::State;
+use super::shown::Visible;
 use super::{Generator, LatentHistory};
 use crate::energy::{LatentPrior, Points};
 use crate::loss::EnergyDiscrepancy;
@@ -65,7 +66,7 @@ pub(super) struct Settings {
     pub in_order: bool,
     pub seed: u64,
     #[serde(skip)]
-    pub quiet: bool,
+    pub shown: Visible,
     /// Where checkpoints are written while the run goes on, and every how many iterations.
     #[serde(skip)]
     pub checkpoints: Option<(PathBuf, usize)>,
@@ -92,7 +93,7 @@ impl LatentEbm {
                 prior_noise: 0.2,
                 in_order: false,
                 seed: 0,
-                quiet: false,
+                shown: Visible::All,
                 checkpoints: None,
             },
             history: LatentHistory::default(),
@@ -166,9 +167,15 @@ impl LatentEbm {
         self
     }
 
+    /// Shows the bar alone, and no figures: for several runs below one cell.
+    pub fn bar_only(mut self) -> Self {
+        self.settings.shown = Visible::Bar;
+        self
+    }
+
     /// Shows no progress.
     pub fn quiet(mut self) -> Self {
-        self.settings.quiet = true;
+        self.settings.shown = Visible::Nothing;
         self
     }
 

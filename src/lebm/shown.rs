@@ -10,11 +10,21 @@ use crate::plot::{Chart, Figure, ImageGrid};
 const BETWEEN: usize = 200;
 const IMAGES: usize = 12;
 
-/// A bar, both losses, and a strip of images above their reconstructions.
-pub(super) struct Shown(Option<Displays>);
+/// How much of a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visible {
+    All,
+    Bar,
+    Nothing,
+}
 
-struct Displays {
-    progress: Progress,
+/// A bar, both losses, and a strip of images above their reconstructions.
+pub(super) struct Shown {
+    progress: Option<Progress>,
+    figures: Option<Figures>,
+}
+
+struct Figures {
     curves: Live,
     strip: Live,
     last: Option<Figure>,
@@ -23,15 +33,18 @@ struct Displays {
 }
 
 impl Shown {
-    /// Of a run of `total` iterations, of which `first` were done before; nothing unless `is_wanted`.
-    pub(super) fn new(is_wanted: bool, first: usize, total: usize, size: (usize, usize)) -> Self {
-        Self(is_wanted.then(|| Displays {
-            progress: Progress::new(first, total),
+    /// Of a run of `total` iterations, of which `first` were done before.
+    pub(super) fn new(visible: Visible, first: usize, total: usize, size: (usize, usize)) -> Self {
+        let figures = || Figures {
             curves: Live::new(),
             strip: Live::new(),
             last: None,
             size,
-        }))
+        };
+        Self {
+            progress: (visible != Visible::Nothing).then(|| Progress::new(first, total)),
+            figures: (visible == Visible::All).then(figures),
+        }
     }
 
     /// After an iteration on these images with these latent points.
@@ -42,31 +55,34 @@ impl Shown {
         generator: &Generator,
         (images, latents): (&Points, &Points),
     ) {
-        let Some(displays) = &mut self.0 else {
+        if let Some(progress) = &mut self.progress {
+            progress.at(step, || says(history));
+        }
+        let Some(figures) = &mut self.figures else {
             return;
         };
-        displays.progress.at(step, || says(history));
         // A picture that cannot be drawn is no reason to end the training.
-        let _ = displays.curves.show(|| curves(history));
+        let _ = figures.curves.show(|| curves(history));
         if (step.is_multiple_of(BETWEEN) || step == 1)
             && let Ok(decoded) = generator.decode(latents)
         {
-            let strip = strip(&read(images), &read(&decoded), displays.size, step);
-            let _ = displays.strip.show(|| strip.clone());
-            displays.last = Some(strip);
+            let strip = strip(&read(images), &read(&decoded), figures.size, step);
+            let _ = figures.strip.show(|| strip.clone());
+            figures.last = Some(strip);
         }
     }
 
     /// At the end, whatever it is.
     pub(super) fn finish(self, history: &LatentHistory) {
-        let Some(displays) = self.0 else {
+        if let Some(progress) = self.progress {
+            progress.finish(history.generator().len(), &says(history));
+        }
+        let Some(figures) = self.figures else {
             return;
         };
-        let done = history.generator().len();
-        displays.progress.finish(done, &says(history));
-        let _ = displays.curves.finish(&curves(history));
-        if let Some(strip) = displays.last {
-            let _ = displays.strip.finish(&strip);
+        let _ = figures.curves.finish(&curves(history));
+        if let Some(strip) = figures.last {
+            let _ = figures.strip.finish(&strip);
         }
     }
 }

@@ -14,6 +14,9 @@ const ROW_LABELS: u32 = 28;
 pub(crate) const BARE_MARGIN: u32 = 12;
 pub(crate) const BARE_TITLE: u32 = 20;
 
+/// The least size of a bare chart.
+const LEAST: (u32, u32) = (60, 60);
+
 /// A bitmap is drawn larger than it is saved, and must have room in memory.
 const LARGEST: u64 = 24_000_000;
 
@@ -151,7 +154,7 @@ fn check_size(figure: &Figure, columns: usize) -> Result<(u32, u32), Error> {
             (false, false) => (660, 410),
         },
     };
-    let least = if bare { (100, 100) } else { (200, 150) };
+    let least = if bare { LEAST } else { (200, 150) };
     if !(least.0..=4000).contains(&width) || !(least.1..=4000).contains(&height) {
         return Err(Error::Figure(format!(
             "a chart of {width} x {height} pixels: {} x {} to 4000 x 4000",
@@ -173,7 +176,7 @@ fn natural_size(figure: &Figure) -> Result<Option<(u32, u32)>, Error> {
                 BARE_TITLE
             };
             let (width, height) = (width + BARE_MARGIN, height + BARE_MARGIN + title);
-            let before = largest.unwrap_or((100, 100));
+            let before = largest.unwrap_or(LEAST);
             largest = Some((width.max(before.0), height.max(before.1)));
         }
     }

@@ -8,8 +8,9 @@ use std::ops::Range;
 /// A rectangle of one colour, by its lower left and upper right corner in the plane's coordinates.
 pub(crate) type Patch = ([(f64, f64); 2], RGBColor);
 
-/// Pixels that images take in a figure at most, unless a size is given.
-const LARGEST: usize = 480;
+/// Pixels that images take in a figure at most, unless a size is given: twelve images of 28 x 28 pixels
+/// beside each other, twice as large and with the lines between them.
+const LARGEST: usize = 2 * (12 * 29 + 1);
 
 /// A picture of coloured rectangles, on axes of equal units.
 #[derive(Clone, Debug)]
