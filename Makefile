@@ -4,7 +4,7 @@ PRESET ?= quick
 PYTHON3 ?= python3
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
-.PHONY: help setup data lab run store test test-rust test-kernel test-browser test-slow test-memory bench compare
+.PHONY: help setup data lab run store test test-rust test-kernel test-browser test-python test-slow test-memory bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -12,7 +12,8 @@ help:
 	@echo "make run [PRESET=quick]  execute the notebooks into target/notebooks (NB=name for one;"
 	@echo "                         PRESET: smoke, quick, full, paper)"
 	@echo "make store NB=name       run in the full preset, and keep the outputs in the notebook"
-	@echo "make test-browser        live cells in a real JupyterLab (needs Chromium)"
+	@echo "make test-browser        a reader's presses in a real JupyterLab (needs Chromium)"
+	@echo "make test-python         saved weights in numpy"
 	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
 	@echo "make test-memory         the fused operations under valgrind"
 	@echo "make bench               times the training steps (case, threads, milliseconds)"
@@ -56,6 +57,12 @@ test-browser: setup
 	@$(PYTHON3) -m venv .kernel/browser
 	@.kernel/browser/bin/python -m pip install --quiet --disable-pip-version-check -r tests/browser/requirements.txt
 	.kernel/browser/bin/python -m pytest -q -s tests/browser
+
+# numpy and safetensors stay out of the notebooks' packages too.
+test-python:
+	@$(PYTHON3) -m venv target/python-tests
+	@target/python-tests/bin/python -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+	target/python-tests/bin/python -m pytest -q tests/python
 
 test-slow: data
 	cargo test --release --test slow --test checkpoints -- --ignored --nocapture

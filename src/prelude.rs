@@ -11,8 +11,10 @@ pub use crate::loss::{
     ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
     fisher_divergence,
 };
-pub use crate::notebook::{self, Claims, Live, Progress, ShowResult, StopButton};
-pub use crate::plot::{Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line};
+pub use crate::notebook::{self, Claims, Live, Progress, Results, ShowResult, StopButton};
+pub use crate::plot::{
+    Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
+};
 pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
 pub use crate::{Error, Preset, Quadrature, Rng, rng};

@@ -1,7 +1,10 @@
 //! What happened while a latent model was trained.
 
+use crate::notebook::Recorded;
+use crate::notebook::table::{Table, number};
 use crate::plot::{Chart, Figure, Line};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// More points than this a line of the chart's width does not show.
 const POINTS: usize = 300;
@@ -87,6 +90,21 @@ impl LatentHistory {
             chart("Generator", "squared error per image", &self.generator).log_y(),
             chart("Prior", "energy discrepancy", &self.prior),
         ])
+    }
+}
+
+impl Recorded for LatentHistory {
+    fn json(&self) -> Value {
+        json!(self)
+    }
+
+    /// A row for each iteration.
+    fn table(&self) -> Table {
+        let mut table = Table::new(["iteration", "generator", "prior"]);
+        for (i, (generator, prior)) in self.generator.iter().zip(&self.prior).enumerate() {
+            table.push(vec![i.to_string(), number(*generator), number(*prior)]);
+        }
+        table
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a notebook claims, checked where it is claimed.
 
+use super::table::{self, Table};
 use crate::{Error, Preset};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
@@ -23,6 +24,7 @@ use std::ops::RangeInclusive;
 pub struct Claims {
     values: Map<String, Value>,
     rows: Vec<String>,
+    table: Table,
     failures: Vec<String>,
 }
 
@@ -35,6 +37,7 @@ impl Claims {
         Self {
             values,
             rows: Vec::new(),
+            table: Table::new(["name", "value", "accepted", "verdict"]),
             failures: Vec::new(),
         }
     }
@@ -87,11 +90,28 @@ impl Claims {
         };
         let row = format!("{name:<38} {shown:>12}   {accepted:<20} {word}");
         self.rows.push(row.trim_end().to_owned());
+        let value_field = match value.as_f64() {
+            Some(value) => table::number(value),
+            None if value.is_null() => String::new(),
+            None => value.to_string(),
+        };
+        let fields = [name, &value_field, accepted, word];
+        self.table.push(fields.map(str::to_owned).into());
         self.values.insert(name.to_owned(), value);
         if matches!(verdict, Verdict::Fails) {
             self.failures
                 .push(format!("{name} = {shown} is not in {accepted}"));
         }
+    }
+
+    /// All values by their names.
+    pub(super) fn json(&self) -> Value {
+        Value::Object(self.values.clone())
+    }
+
+    /// A row for each claim.
+    pub(super) fn table(&self) -> Table {
+        self.table.clone()
     }
 
     /// Prints the claims, as a table and as one line `claims {json}`.
@@ -106,7 +126,7 @@ impl Claims {
         for row in &self.rows {
             println!("{row}");
         }
-        println!("claims {}", Value::Object(self.values.clone()));
+        println!("claims {}", self.json());
         if self.failures.is_empty() {
             Ok(())
         } else {

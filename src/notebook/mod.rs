@@ -11,8 +11,10 @@ mod output;
 mod panics;
 mod progress;
 mod relay;
+mod results;
 mod start;
 mod stop;
+pub(crate) mod table;
 
 pub(crate) use cell::fail;
 pub use claims::Claims;
@@ -20,5 +22,6 @@ pub use display::ShowResult;
 pub(crate) use display::{Display, debug_figure};
 pub use live::Live;
 pub use progress::Progress;
+pub use results::{Recorded, Results};
 pub use start::start;
 pub use stop::StopButton;

@@ -104,8 +104,8 @@ impl Chart {
         self
     }
 
-    /// Puts a density map under the lines. The plane then has equal axes: as many pixels for a unit
-    /// of x as for one of y.
+    /// Puts a density map under the lines. On a [`DensityMap::square`] the plane then has equal axes: as
+    /// many pixels for a unit of x as for one of y.
     pub fn density_map(mut self, map: DensityMap) -> Self {
         self.picture = Some(Picture::Map(map));
         self

@@ -21,7 +21,10 @@ use std::ops::Range;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DensityMap {
-    pub(crate) range: Range<f64>,
+    pub(crate) x: Range<f64>,
+    pub(crate) y: Range<f64>,
+    /// Whether a unit of x is as long as one of y.
+    pub(crate) equal_units: bool,
     values: Vec<f64>,
     scale: Option<ColorScale>,
 }
@@ -31,7 +34,18 @@ impl DensityMap {
     /// coordinate changes first.
     pub fn square(range: Range<f64>, values: &[f64]) -> Self {
         Self {
-            range,
+            equal_units: true,
+            ..Self::rectangle(range.clone(), range, values)
+        }
+    }
+
+    /// Values on a grid with as many points along x as along y, in the order of [`DensityMap::square`],
+    /// where each axis has a unit of its own: the plane is then a square.
+    pub fn rectangle(x: Range<f64>, y: Range<f64>, values: &[f64]) -> Self {
+        Self {
+            x,
+            y,
+            equal_units: false,
             values: values.to_vec(),
             scale: None,
         }
@@ -53,11 +67,12 @@ impl DensityMap {
                 "a density map of {count} values: not a square"
             )));
         }
-        if !(self.range.start < self.range.end && (self.range.end - self.range.start).is_finite()) {
-            return Err(Error::Figure(format!(
-                "a density map on {:?}: no range",
-                self.range
-            )));
+        for range in [&self.x, &self.y] {
+            if !(range.start < range.end && (range.end - range.start).is_finite()) {
+                return Err(Error::Figure(format!(
+                    "a density map on {range:?}: no range"
+                )));
+            }
         }
         Ok(side)
     }
@@ -77,17 +92,20 @@ impl DensityMap {
         let ground = (0..=u8::MAX).max_by_key(|level| counts[usize::from(*level)]);
         let ground = ground.unwrap_or(0);
 
-        let Range { start, end } = self.range;
-        let step = (end - start) / (side - 1) as f64;
         // Each point is the middle of its cell, cut off at the range's ends.
-        let edge = |i: usize| (start + (i as f64 - 0.5) * step).clamp(start, end);
-        let mut rectangles = vec![([(start, start), (end, end)], ColorScale::color(ground))];
+        let edge = |range: &Range<f64>, i: usize| {
+            let step = (range.end - range.start) / (side - 1) as f64;
+            (range.start + (i as f64 - 0.5) * step).clamp(range.start, range.end)
+        };
+        let whole = [(self.x.start, self.y.start), (self.x.end, self.y.end)];
+        let mut rectangles = vec![(whole, ColorScale::color(ground))];
         for (i, column) in levels.chunks_exact(side).enumerate() {
             let mut from = 0;
             for stretch in column.chunk_by(|a, b| a == b) {
                 let to = from + stretch.len();
                 if stretch[0] != ground {
-                    let corners = [(edge(i), edge(from)), (edge(i + 1), edge(to))];
+                    let corner = |i: usize, j: usize| (edge(&self.x, i), edge(&self.y, j));
+                    let corners = [corner(i, from), corner(i + 1, to)];
                     rectangles.push((corners, ColorScale::color(stretch[0])));
                 }
                 from = to;
@@ -113,7 +131,7 @@ mod tests {
     /// The map's colours, one for each of the grid's points.
     fn colours(map: &DensityMap) -> Vec<RGBColor> {
         let (side, rectangles) = (map.side().unwrap(), map.rectangles().unwrap());
-        let Range { start, end } = map.range;
+        let Range { start, end } = map.x;
         let at = |i: usize| start + (end - start) * (i as f64 + 0.25) / (side as f64 - 0.5);
         let over = |x: f64, y: f64| {
             let holds =

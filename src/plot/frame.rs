@@ -155,13 +155,14 @@ fn plane_size(
     if chart.picture.is_none() {
         return (width, height);
     }
-    let ratio = if x.log || y.log {
+    let own_units = matches!(&chart.picture, Some(Picture::Map(map)) if !map.equal_units);
+    let ratio = if x.log || y.log || own_units {
         1.0
     } else {
         // Limits that would make the plane a line are not followed that far.
         // Images know their own size.
         let ratio = (x.high - x.low) / (y.high - y.low);
-        match chart.picture {
+        match &chart.picture {
             Some(Picture::Images(_)) => ratio,
             _ => ratio.clamp(0.25, 4.0),
         }

@@ -12,7 +12,7 @@ pub(crate) type Patch = ([(f64, f64); 2], RGBColor);
 /// beside each other, twice as large and with the lines between them.
 const LARGEST: usize = 2 * (12 * 29 + 1);
 
-/// A picture of coloured rectangles, on axes of equal units.
+/// A picture of coloured rectangles.
 #[derive(Clone, Debug)]
 pub(crate) enum Picture {
     Map(DensityMap),
@@ -25,7 +25,7 @@ impl Picture {
         match self {
             Self::Map(map) => {
                 map.side()?;
-                Ok([map.range.clone(), map.range.clone()])
+                Ok([map.x.clone(), map.y.clone()])
             }
             Self::Images(grid) => {
                 let (width, height) = grid.extent()?;

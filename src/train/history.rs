@@ -1,7 +1,10 @@
 //! What happened in a run.
 
+use crate::notebook::Recorded;
+use crate::notebook::table::{Table, number};
 use crate::plot::{Chart, Line};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// More points than this a line of the chart's width does not show.
 const POINTS: usize = 300;
@@ -128,9 +131,50 @@ impl History {
     }
 }
 
+impl Recorded for History {
+    fn json(&self) -> Value {
+        json!(self)
+    }
+
+    /// A row for each step; a metric has a field where it was taken.
+    fn table(&self) -> Table {
+        let names = self.metrics.iter().map(|series| series.name.as_str());
+        let mut table = Table::new(["step", "loss"].into_iter().chain(names));
+        let mut next = vec![0; self.metrics.len()];
+        for (step, loss) in self.losses.iter().enumerate() {
+            let mut row = vec![step.to_string(), number(*loss)];
+            for (series, next) in self.metrics.iter().zip(&mut next) {
+                let is_taken = series.steps.get(*next) == Some(&(step as f64));
+                row.push(match is_taken {
+                    true => number(series.values[*next]),
+                    false => String::new(),
+                });
+                *next += usize::from(is_taken);
+            }
+            table.push(row);
+        }
+        table
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_has_a_metric_where_it_was_taken() {
+        let mut history = History::default();
+        for (step, loss) in [1.0, 3.0, f64::NAN].into_iter().enumerate() {
+            history.push_loss(loss);
+            if step != 1 {
+                history.push_metric("mse", step, 0.5);
+            }
+        }
+        assert_eq!(
+            history.table().csv(),
+            "step,loss,mse\n0,1,0.5\n1,3,\n2,,0.5\n"
+        );
+    }
 
     #[test]
     fn losses_are_averaged_in_windows() {

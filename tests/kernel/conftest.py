@@ -37,11 +37,11 @@ class Reply:
 class Kernel:
     """A running kernel; `run` is Shift-Enter."""
 
-    def __init__(self, name=KERNEL_NAME, specs=SPECS, address=None, **environment):
+    def __init__(self, name=KERNEL_NAME, specs=SPECS, address=None, cwd=ROOT / "notebooks", **environment):
         specs = KernelSpecManager(kernel_dirs=[str(specs)])
         self.manager = KernelManager(kernel_name=name, kernel_spec_manager=specs, **(address or {}))
         started = time.monotonic()
-        self.manager.start_kernel(cwd=str(ROOT / "notebooks"), env=os.environ | environment)
+        self.manager.start_kernel(cwd=str(cwd), env=os.environ | environment)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=120)
@@ -111,8 +111,8 @@ def fresh_kernel():
     """Starts kernels that end with the test."""
     kernels = []
 
-    def start(**environment) -> Kernel:
-        kernels.append(Kernel(**environment))
+    def start(**options) -> Kernel:
+        kernels.append(Kernel(**options))
         return kernels[-1]
 
     yield start
