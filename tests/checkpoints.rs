@@ -232,7 +232,7 @@ const FOLDER: &str = "ED_KILLED_RUN";
 #[test]
 #[ignore = "half a minute: make test-slow"]
 fn the_last_checkpoint_outlives_a_kill() {
-    let set_up = |folder: &Path| model(2).epochs(60).checkpoints(folder, 1);
+    let set_up = |folder: &Path| model(2).epochs(200).checkpoints(folder, 1);
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = PathBuf::from(folder);
         let mut run = set_up(&folder);
@@ -274,11 +274,12 @@ fn the_last_checkpoint_outlives_a_kill() {
         reached = steps;
     }
     println!("{reached} iterations after {kills} kills");
-    assert!(reached > 0);
+    // The last kill hit a run that was under way, and so did all before.
+    assert!(reached > 0 && reached < 5000, "{reached}");
     let mut last = set_up(folder.path());
     last.resume(folder.path()).unwrap();
     let _ = last.fit(&digits(200)).unwrap();
-    let mut whole = model(2).epochs(60);
+    let mut whole = model(2).epochs(200);
     let _ = whole.fit(&digits(200)).unwrap();
     assert_eq!(
         last.generator().flat_parameters(),
