@@ -21,6 +21,33 @@ const FILE: &str = "checkpoint.safetensors.gz";
 /// Raised whenever old files can no longer be read.
 const FORMAT: &str = "energy-discrepancy checkpoint 1";
 
+/// Where a run writes checkpoints on its way, and every how many steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Schedule {
+    pub(crate) folder: PathBuf,
+    pub(crate) every: usize,
+}
+
+impl Schedule {
+    /// # Errors
+    /// If there is a checkpoint every 0 steps.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.every {
+            0 => Err(Error::setting(
+                "checkpoints",
+                "every 0 steps",
+                "every 1 at least",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether so many steps end in a checkpoint.
+    pub(crate) fn is_due(&self, steps: usize) -> bool {
+        steps.is_multiple_of(self.every)
+    }
+}
+
 /// A checkpoint that is being put together.
 pub(crate) struct Checkpoint {
     kind: &'static str,

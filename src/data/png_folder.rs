@@ -73,7 +73,7 @@ impl Images {
 
 impl Images {
     /// Writes each image as a grey PNG file into the folder, which is made where there is none: 00000.png,
-    /// 00001.png and so on. Labels are not written.
+    /// 00001.png and so on, with as many digits as the last one needs. Labels are not written.
     ///
     /// # Errors
     /// If the folder cannot be made, or a file not be written.
@@ -94,8 +94,10 @@ impl Images {
         std::fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
         let (height, width) = self.size();
         let each = self.pixels().chunks_exact(height * width);
+        // As many for all, so that the order of the names is that of the images.
+        let digits = (self.len() - 1).to_string().len().max(5);
         for (i, pixels) in each.enumerate() {
-            let path = folder.join(format!("{i:05}.png"));
+            let path = folder.join(format!("{i:0digits$}.png"));
             let bytes = encode((height, width), pixels);
             file::write(&path, &bytes.map_err(|error| Error::write(&path, error))?)?;
         }

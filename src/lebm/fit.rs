@@ -57,13 +57,8 @@ impl Settings {
                 "a positive factor",
             ));
         }
-        if self
-            .checkpoints
-            .as_ref()
-            .is_some_and(|(_, every)| *every == 0)
-        {
-            let value = "every 0 iterations";
-            return Err(Error::setting("checkpoints", value, "every 1 at least"));
+        if let Some(schedule) = &self.checkpoints {
+            schedule.check()?;
         }
         Ok(())
     }
@@ -120,8 +115,8 @@ impl LatentEbm {
         self.state = Some(state);
         let stopped = result?;
         shown?;
-        if let Some((folder, _)) = &self.settings.checkpoints {
-            self.checkpoint(folder)?;
+        if let Some(schedule) = &self.settings.checkpoints {
+            self.checkpoint(&schedule.folder)?;
         }
         Ok(stopped)
     }
@@ -203,10 +198,10 @@ impl LatentEbm {
                 &self.generator,
                 (&batch, &latents),
             );
-            if let Some((folder, every)) = &self.settings.checkpoints
-                && state.step.is_multiple_of(*every)
+            if let Some(schedule) = &self.settings.checkpoints
+                && schedule.is_due(state.step)
             {
-                self.write_checkpoint(folder, state)?;
+                self.write_checkpoint(&schedule.folder, state)?;
             }
         }
         shown.finish(&self.history);

@@ -3,6 +3,7 @@
 use super::fit::State;
 use super::shown::Visible;
 use super::{Generator, LatentHistory};
+use crate::checkpoint::Schedule;
 use crate::energy::{LatentPrior, Points};
 use crate::loss::EnergyDiscrepancy;
 use crate::notebook::StopButton;
@@ -67,9 +68,8 @@ pub(super) struct Settings {
     pub seed: u64,
     #[serde(skip)]
     pub shown: Visible,
-    /// Where checkpoints are written while the run goes on, and every how many iterations.
     #[serde(skip)]
-    pub checkpoints: Option<(PathBuf, usize)>,
+    pub checkpoints: Option<Schedule>,
 }
 
 impl LatentEbm {
@@ -163,7 +163,8 @@ impl LatentEbm {
     /// Writes a checkpoint into the folder after every `every` iterations and whenever
     /// [`LatentEbm::fit`] ends, each in the place of the one before: see [`LatentEbm::resume`].
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>, every: usize) -> Self {
-        self.settings.checkpoints = Some((folder.into(), every));
+        let folder = folder.into();
+        self.settings.checkpoints = Some(Schedule { folder, every });
         self
     }
 

@@ -149,6 +149,12 @@ mod tests {
             .quiet()
     }
 
+    /// 20 images of 8 x 8 pixels.
+    fn images() -> Points {
+        let noise = LatentPrior::new(64, 1, 0).unwrap();
+        noise.normal(20, &mut rng(1)).unwrap()
+    }
+
     /// All that a run has learned and recorded, as bits.
     fn all(run: &LatentEbm) -> Vec<u64> {
         let state = run.state.as_ref().unwrap();
@@ -167,10 +173,7 @@ mod tests {
     #[test]
     fn a_run_that_is_resumed_ends_with_the_same_bits() {
         // Three iterations an epoch.
-        let images: Points = LatentPrior::new(64, 1, 0)
-            .unwrap()
-            .normal(20, &mut rng(1))
-            .unwrap();
+        let images = images();
         let mut whole = run();
         assert_eq!(whole.fit(&images).unwrap(), Stopped::AtEnd { steps: 9 });
         // Between two epochs, within one, and before the first iteration.
@@ -193,10 +196,7 @@ mod tests {
 
     #[test]
     fn the_checkpoint_on_the_way_is_the_newest_after_a_crash() {
-        let images: Points = LatentPrior::new(64, 1, 0)
-            .unwrap()
-            .normal(20, &mut rng(1))
-            .unwrap();
+        let images = images();
         let folder = tempfile::tempdir().unwrap();
         let mut killed = run().checkpoints(folder.path(), 2);
         let asked = Cell::new(0);

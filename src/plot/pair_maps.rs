@@ -67,10 +67,16 @@ impl PairMaps {
         })
     }
 
-    /// The number of cells along an axis, 40 without it, and at least 2.
-    pub fn bins(mut self, bins: usize) -> Self {
-        self.bins = bins.clamp(2, 400);
-        self
+    /// The number of cells along an axis: 40 without it.
+    ///
+    /// # Errors
+    /// If there are fewer than 2, or more than 400.
+    pub fn bins(mut self, bins: usize) -> Result<Self, Error> {
+        if !(2..=400).contains(&bins) {
+            return Err(Error::setting("bins", bins, "from 2 to 400"));
+        }
+        self.bins = bins;
+        Ok(self)
     }
 
     /// Takes the ranges of other maps, so that both can be compared.
@@ -183,7 +189,7 @@ mod tests {
         let rows: Vec<f64> = (0..100)
             .flat_map(|i| [f64::from(i), 2.0 * f64::from(i)])
             .collect();
-        let maps = PairMaps::new(&rows, &["a", "b"]).unwrap().bins(5);
+        let maps = PairMaps::new(&rows, &["a", "b"]).unwrap().bins(5).unwrap();
         assert_eq!(maps.ranges, [-9.9..108.9, -19.8..217.8]);
         let cells: Vec<Option<usize>> = [-30.0, -9.9, 0.0, 108.9, 130.0]
             .map(|v| maps.cell(0, v))
@@ -203,6 +209,7 @@ mod tests {
         assert!(error(&[0.0, 2.0, 1.0, 2.0], &["a", "b"]).contains("b is 2 throughout"));
         let two = PairMaps::new(&[0.0, 2.0, 1.0, 3.0], &["a", "b"]).unwrap();
         let three = PairMaps::new(&[0.0, 2.0, 1.0, 3.0, 4.0, 5.0], &["a", "b", "c"]).unwrap();
-        assert!(two.on_ranges_of(&three).is_err());
+        assert!(two.clone().on_ranges_of(&three).is_err());
+        assert!(two.bins(1).unwrap_err().to_string().contains("bins = 1"));
     }
 }

@@ -5,12 +5,12 @@ use super::side_by_side::View;
 use super::stopped::Stopped;
 use super::{Adam, Ema, Metric, Optimiser};
 use crate::backend::{Backend, Number};
+use crate::checkpoint::Schedule;
 use crate::data::Data;
 use crate::energy::{Points, Trainable, for_each_backend};
 use crate::notebook::{Live, Progress};
 use crate::plot::Figure;
 use crate::{Error, Rng, rng};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The energy and the loss of a run, as the loop sees them.
@@ -44,8 +44,7 @@ pub struct Run<E: Number, Dev: Backend<E>> {
     pub(super) quiet: bool,
     /// What the loss says of itself: by this a checkpoint knows it.
     pub(super) loss: String,
-    /// Where checkpoints are written while the run goes on, and every how many steps.
-    pub(super) checkpoints: Option<(PathBuf, usize)>,
+    pub(super) checkpoints: Option<Schedule>,
     pub(super) watches: Vec<Watch<E, Dev>>,
     pub(super) history: History,
     pub(super) time: Duration,
@@ -96,13 +95,8 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             let value = format!("{factor} every {every} steps");
             return Err(Error::setting("learning rate decay", value, allowed));
         }
-        if self
-            .checkpoints
-            .as_ref()
-            .is_some_and(|(_, every)| *every == 0)
-        {
-            let value = "every 0 steps";
-            return Err(Error::setting("checkpoints", value, "every 1 at least"));
+        if let Some(schedule) = &self.checkpoints {
+            schedule.check()?;
         }
         match self.watches.iter().find(|watch| watch.every == 0) {
             Some(watch) => {
@@ -190,10 +184,10 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             self.measure(step, state, job)?;
             self.time += begun.elapsed();
             begun = Instant::now();
-            if let Some((folder, every)) = &self.checkpoints
-                && state.step.is_multiple_of(*every)
+            if let Some(schedule) = &self.checkpoints
+                && schedule.is_due(state.step)
             {
-                self.write_checkpoint(folder, state, &*job.energy())?;
+                self.write_checkpoint(&schedule.folder, state, &*job.energy())?;
             }
             if let Some((progress, live)) = &mut seen {
                 progress.at(state.step, || self.says());

@@ -112,7 +112,7 @@ where
     /// Where the run writes checkpoints, after its last step.
     pub(super) fn last_checkpoint(&self) -> Result<(), Error> {
         match &self.run.checkpoints {
-            Some((folder, _)) => self.checkpoint(folder),
+            Some(schedule) => self.checkpoint(&schedule.folder),
             None => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use super::fit::{Bounds, Fit, Job, Run, Watch};
 use super::history::History;
 use super::metric::Metric;
 use crate::backend::{Backend, Number};
+use crate::checkpoint::Schedule;
 use crate::data::Data;
 use crate::energy::{Points, Trainable};
 use crate::loss::{Behind, Loss};
@@ -124,7 +125,8 @@ where
     /// Writes a checkpoint into the folder after every `every` steps and whenever [`Trainer::fit`]
     /// ends, each in the place of the one before: see [`Trainer::resume`].
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>, every: usize) -> Self {
-        self.run.checkpoints = Some((folder.into(), every));
+        let folder = folder.into();
+        self.run.checkpoints = Some(Schedule { folder, every });
         self
     }
 
