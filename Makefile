@@ -2,6 +2,7 @@
 
 PRESET ?= quick
 PYTHON3 ?= python3
+export JUPYTER_CONFIG_PATH := $(if $(JUPYTER_CONFIG_PATH),$(JUPYTER_CONFIG_PATH):)$(CURDIR)/.kernel/etc/jupyter
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
 .PHONY: help setup data lab run store test test-rust test-kernel test-browser test-python test-slow test-memory bench compare

@@ -26,11 +26,11 @@
 //! | [`lebm`] | images from a latent energy: generator, posterior, training |
 //! | [`loss`] | the losses on samples |
 //! | [`sample`] | Langevin chains |
-//! | [`data`] | toy densities, points from text and NumPy files |
-//! | [`train`] | Adam, the training loop, its history, several runs side by side |
+//! | [`data`] | toy densities, points from text and NumPy files, images from MNIST's and PNG files |
+//! | [`train`] | Adam, the training loop, its history and checkpoints, several runs side by side |
 //! | [`eval`] | how good a model is, by quadrature and on samples |
 //! | [`plot`] | charts, figures, PNG and SVG |
-//! | [`notebook`] | the kernel's side: stopping, progress, panics, claims |
+//! | [`notebook`] | the kernel's side: stopping, progress, panics, claims, results as files |
 //! | [`prelude`] | what a cell imports |
 //!
 //! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.

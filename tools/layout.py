@@ -23,6 +23,8 @@ WARM_CONFIG = KERNEL / "config"
 """evcxr's configuration that loads the crate as a kernel starts."""
 RELAY = KERNEL / "relay" / "bin" / "evcxr-relay"
 """What front ends talk to; evcxr runs behind it."""
+LAB_CONFIG = KERNEL / "etc" / "jupyter"
+"""JupyterLab's settings for this project, which the user's own go before."""
 KERNEL_NAME = "energy-discrepancy"
 EVCXR_VERSION = "0.22.0"
 

@@ -23,6 +23,7 @@ from layout import (
     EVCXR_VERSION,
     KERNEL,
     KERNEL_NAME,
+    LAB_CONFIG,
     POOL,
     ROOT,
     RELAY,
@@ -55,6 +56,7 @@ def main() -> None:
             write_cargo_home()
             write_kernelspec(evcxr)
             write_configuration()
+            write_lab_settings()
             write_pool()
             ensure_template(python, evcxr)
     except Missing as missing:
@@ -282,6 +284,12 @@ use energy_discrepancy::{{eprintln, print, println}};
 let _loaded: bool = "true".parse()?;
 '''
     write(WARM_CONFIG / "evcxr.toml", f"{cells}prelude = '''{prelude}'''\n")
+
+
+def write_lab_settings() -> None:
+    """JupyterLab's defaults for this project: no question about news on top of the notebook."""
+    settings = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+    write(LAB_CONFIG / "labconfig" / "default_setting_overrides.json", json.dumps(settings, indent=1))
 
 
 def write_pool() -> None:

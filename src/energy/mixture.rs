@@ -59,7 +59,7 @@ impl GaussianMixture {
             return Err(Error::shape(
                 "a mean",
                 found,
-                format!("{dimension} coordinates, as the first mean has"),
+                format!("{dimension} coordinates, as the first mean has,"),
             ));
         }
         let all_means = means.iter().flat_map(|mean| mean.as_ref());

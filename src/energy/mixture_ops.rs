@@ -26,7 +26,7 @@ impl GaussianMixture {
         let (b, d) = *x.shape();
         let k = self.means.len();
         if d != self.dimension() {
-            let expected = format!("(B, {}), as the mixture's means have", self.dimension());
+            let expected = format!("(B, {}), as the mixture's means have,", self.dimension());
             return Err(Error::shape("x", (b, d), expected));
         }
         let device = x.device().clone();

@@ -215,7 +215,7 @@ pub(super) fn check_input(widths: &[usize], shape: &(usize, usize)) -> Result<()
     if shape.1 == widths[0] {
         return Ok(());
     }
-    let expected = format!("(B, {}), as the net's input has", widths[0]);
+    let expected = format!("(B, {}), as the net's input has,", widths[0]);
     Err(Error::shape("x", shape, expected))
 }
 

@@ -136,7 +136,7 @@ pub trait Parameters<E: Dtype = f32, Dev: Device<E> = Cpu> {
             .map(|(_, parameter)| parameter.len())
             .sum();
         if count != values.len() {
-            let expected = format!("{count} values, as the parameters have");
+            let expected = format!("{count} values, as the parameters have,");
             return Err(Error::shape("the list of values", values.len(), expected));
         }
         let mut rest = values;
@@ -208,7 +208,7 @@ pub(crate) fn backward<E: Number, Dev: Backend<E>>(
         .map(|(_, parameter)| parameter.len())
         .sum();
     if gradient.len() != count {
-        let expected = format!("{count} values, as the parameters have");
+        let expected = format!("{count} values, as the parameters have,");
         return Err(Error::shape("the gradient", gradient.len(), expected));
     }
     let (value, tape) = loss.split_tape();

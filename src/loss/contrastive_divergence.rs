@@ -114,7 +114,7 @@ impl ContrastiveDivergence {
     {
         let langevin = self.check(x)?;
         if noise.len() != self.steps {
-            let expected = format!("{} steps, as the chain has", self.steps);
+            let expected = format!("{} steps, as the chain has,", self.steps);
             return Err(Error::shape("noise", noise.len(), expected));
         }
         let frozen = energy.frozen();

@@ -46,7 +46,10 @@ impl MaximumLikelihood {
     ) -> Result<Points<E, Dev>, Error> {
         let (n, d) = *x.shape();
         if n == 0 || d != self.grid.dimension() {
-            let expected = format!("(N, {}) as the grid has, N > 0", self.grid.dimension());
+            let expected = format!(
+                "(N, {}), as the grid has, with N > 0",
+                self.grid.dimension()
+            );
             return Err(Error::shape("x", (n, d), expected));
         }
         self.grid.points(x.device())

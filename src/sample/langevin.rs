@@ -60,7 +60,7 @@ impl Langevin {
     ) -> Result<Step<E, Dev>, Error> {
         let h = self.check()?;
         if noise.shape() != x.shape() {
-            let expected = format!("{:?}, as the points have", x.shape());
+            let expected = format!("{:?}, as the points have,", x.shape());
             return Err(Error::shape("noise", noise.shape(), expected));
         }
         let (_, slope) = checked::gradient(energy, x)?;

@@ -42,7 +42,11 @@ def lab(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--no-browser", "--allow-root", "--IdentityProvider.token=", f"--ServerApp.port={port}"]
-    environment = os.environ | {"JUPYTER_PATH": str(KERNEL / "share" / "jupyter"), "ED_PRESET": "smoke"}
+    environment = os.environ | {
+        "JUPYTER_PATH": str(KERNEL / "share" / "jupyter"),
+        "JUPYTER_CONFIG_PATH": str(KERNEL / "etc" / "jupyter"),
+        "ED_PRESET": "smoke",
+    }
     server = subprocess.Popen(
         [KERNEL / "python", "-m", "jupyterlab", *options], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
     )

@@ -48,15 +48,6 @@ def test_a_net_of_one_cell_trains_in_the_next_as_it_does_in_its_own(kernel):
     assert apart.stdout == together.stdout
 
 
-def test_the_readme_s_cell_runs(fresh_kernel):
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"(?:^    .*\n|^\n)+", text, re.MULTILINE)
-    (cell,) = [textwrap.dedent(block) for block in blocks if ":dep" in block]
-    reply = fresh_kernel().run(cell)
-    assert reply.status == "ok" and not reply.stderr, reply
-    assert reply.data["text/plain"].startswith("Ok(0.8"), reply
-
-
 def test_a_result_shows_its_message(kernel):
     cell = "EnergyDiscrepancy::with_std(-1.0).draw(&mixture_points(), &mut rng(0))"
     setup = """
