@@ -194,7 +194,7 @@ impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
         if z.1 == self.latent() {
             return Ok(());
         }
-        let expected = format!("(B, {}), as the generator's input has", self.latent());
+        let expected = format!("(B, {}), as the generator's input has,", self.latent());
         Err(Error::shape("z", z, expected))
     }
 
