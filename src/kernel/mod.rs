@@ -17,12 +17,14 @@
 //! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
 //! | [`generator`] | transposed convolutions |
 //! | [`adam`], [`normal`], [`perturb`], [`contrast`] | the other parts of a training step |
+//! | [`distance`] | distances of points, all pairs |
 
 mod activation;
 mod adam;
 mod affine;
 mod block;
 mod contrast;
+mod distance;
 pub(crate) mod generator;
 mod gradient;
 mod grouped;
@@ -49,6 +51,7 @@ mod weight;
 pub use activation::Activation;
 pub(crate) use adam::{Adam, State};
 pub(crate) use contrast::Discrepancy;
+pub(crate) use distance::sum_of_distances;
 pub(crate) use gradient::{backward, energies, input_gradient};
 pub(crate) use grouped::{Contrast, contrast_gradient};
 pub(crate) use network::Network;

@@ -1,13 +1,12 @@
 //! The two-step training of a latent model.
 
+use super::LatentHistory;
+use super::iteration::Outcome;
 use super::model::{LatentEbm, Settings};
 use super::shown::Shown;
-use super::{LatentHistory, Posterior};
-use crate::backend::{Number, read};
+use crate::backend::read;
 use crate::energy::{Parameters, Points};
-use crate::loss::Loss;
-use crate::sample::{Langevin, Sampler};
-use crate::train::{Ema, Optimiser, Stopped};
+use crate::train::{Optimiser, Stopped};
 use crate::{Error, Rng, rng};
 use dfdx::prelude::*;
 use rand::seq::SliceRandom;
@@ -24,18 +23,6 @@ pub struct State {
     pub(super) generator_optimiser: Optimiser,
     pub(super) prior_optimiser: Optimiser,
     pub(super) rng: Rng,
-}
-
-/// How an iteration ended.
-enum Outcome {
-    Done {
-        generator: f64,
-        prior: f64,
-        /// Latent points of the images.
-        latents: Points,
-    },
-    Stopped,
-    NonFinite(f64),
 }
 
 impl Settings {
@@ -217,54 +204,5 @@ impl LatentEbm {
         let points =
             Cpu::default().try_tensor_from_vec(rows.copied().collect(), (chosen.len(), pixels));
         points.map_err(Error::tensor)
-    }
-
-    /// Draws from the posterior, and changes both nets.
-    fn iterate(&mut self, state: &mut State, batch: &Points) -> Result<Outcome, Error> {
-        let Settings {
-            posterior_steps,
-            posterior_noise,
-            pixel_std,
-            ..
-        } = self.settings;
-        let start = self.prior.normal(batch.shape().0, &mut state.rng)?;
-        let posterior = Posterior::new(&self.generator, &self.prior, batch, pixel_std)?;
-        let langevin = Langevin::with_noise_std(posterior_noise);
-        let chain = langevin.chain(&posterior, &start, posterior_steps, None, &mut state.rng)?;
-        if chain.steps < posterior_steps {
-            return Ok(Outcome::Stopped);
-        }
-        let z = chain.last;
-        let (generator, of_generator) = self.generator.reconstruction_gradient(&z, batch)?;
-        let noise = self.loss.draw(&z, &mut state.rng)?;
-        let (prior, of_prior) = self.loss.gradient(&self.prior, &z, &noise)?;
-        let finite = |slopes: &[f32]| {
-            slopes
-                .iter()
-                .map(|s| usize::from(!Number::is_finite(s)))
-                .sum::<usize>()
-                == 0
-        };
-        for (loss, slopes) in [(generator, &of_generator), (prior, &of_prior)] {
-            if !(loss.is_finite() && finite(slopes)) {
-                return Ok(Outcome::NonFinite(loss));
-            }
-        }
-        let optimiser = &mut state.generator_optimiser;
-        optimiser.step(&mut state.generator, &of_generator, None)?;
-        let ema = Ema {
-            decay: self.settings.ema_decay,
-            values: &mut state.mean,
-        };
-        state
-            .prior_optimiser
-            .step(&mut state.prior, &of_prior, Some(ema))?;
-        self.generator.set_flat_parameters(&state.generator)?;
-        self.prior.set_flat_parameters(&state.prior)?;
-        Ok(Outcome::Done {
-            generator,
-            prior,
-            latents: z,
-        })
     }
 }

@@ -63,7 +63,6 @@ pub fn interpolate<E: Number, Dev: Backend<E>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dfdx::prelude::*;
 
     #[test]
     fn pairs_follow_each_other_and_what_is_impossible_is_named() {

@@ -14,6 +14,7 @@ mod generator_fused;
 mod generator_ops;
 mod history;
 mod interpolation;
+mod iteration;
 mod model;
 mod posterior;
 mod resume;

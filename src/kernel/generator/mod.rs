@@ -18,18 +18,21 @@
 //! | [`fold`] | from taps to pictures and back |
 //! | [`panels`] | weights and inputs in blocks |
 //! | [`stack`], [`pass`] | the layers, and the way through them |
+//! | [`batch`], [`share`] | a batch of any size, and who computes what of it |
 
+mod batch;
 mod correlate;
 mod fold;
 mod gather;
 mod geometry;
 mod panels;
 mod pass;
+mod share;
 mod stack;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::{Wanted, backward, forward};
 pub(crate) use geometry::Geometry;
 pub(crate) use panels::Packed;
-pub(crate) use pass::{Wanted, backward, forward};
 pub(crate) use stack::Stack;

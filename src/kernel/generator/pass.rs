@@ -1,156 +1,17 @@
-//! Through the layers and back, some images at a time.
+//! Through the layers and back, with some images.
 
 use super::correlate::Correlate;
 use super::fold::{Fold, Unfold};
 use super::gather::{Gather, Slopes, Then};
 use super::geometry::Class;
 use super::panels::{Packed, load, unload};
+use super::share::Share;
 use super::stack::{Layer, Stack};
-use crate::Error;
 use crate::kernel::lanes::each;
-use crate::kernel::network::check;
 use crate::kernel::scratch::with_scratch;
 
-/// Images that go through the layers together. More would not stay in the cache.
-const TOGETHER: usize = 32;
-/// Weights that stay in the cache of each core: with no more of them, threads share the images, and with
-/// more the channels.
-const FEW: usize = 1 << 18;
-
-/// The pictures of latent points z (`rows x latent`), `rows x pixels`.
-///
-/// # Errors
-/// If a slice's length does not fit.
-pub(crate) fn forward(
-    stack: &Stack,
-    packed: &Packed,
-    z: &[f32],
-    images: &mut [f32],
-) -> Result<(), Error> {
-    let rows = rows(stack, z)?;
-    check("the images", images.len(), rows * stack.pixels())?;
-    let share = Share::of(stack, rows);
-    let z = z.chunks(share.images * stack.latent());
-    let jobs = z.zip(images.chunks_mut(share.images * stack.pixels()));
-    share.each(jobs, |(z, images)| {
-        let pass = Pass::new(stack, packed, z.len() / stack.latent(), share);
-        with_scratch(pass.values(), |values| pass.forward(z, values, images));
-    });
-    Ok(())
-}
-
-/// The gradients that a backward pass is to give.
-#[derive(Default)]
-pub(crate) struct Wanted<'a> {
-    /// ∂L/∂z, `rows x latent`; overwritten.
-    pub(crate) z: Option<&'a mut [f32]>,
-    /// ∂L/∂θ in the order W_1, b_1, W_2, ...; overwritten.
-    pub(crate) parameters: Option<&'a mut [f32]>,
-}
-
-/// Each picture's loss, and the gradients of their sum. `loss` gets a row, its picture and the place for
-/// ∂L/∂(picture), and returns the row's loss.
-///
-/// # Errors
-/// If a slice's length does not fit.
-pub(crate) fn backward(
-    stack: &Stack,
-    packed: &Packed,
-    z: &[f32],
-    loss: impl Fn(usize, &[f32], &mut [f32]) -> f32 + Sync,
-    mut wanted: Wanted,
-) -> Result<Vec<f32>, Error> {
-    let rows = rows(stack, z)?;
-    if let Some(gradient) = &wanted.z {
-        check("the gradient of z", gradient.len(), z.len())?;
-    }
-    if let Some(gradient) = &mut wanted.parameters {
-        check("the gradient", gradient.len(), stack.parameters())?;
-        gradient.fill(0.0);
-    }
-    let mut losses = vec![0.0; rows];
-    // The weights' gradients are sums over all images.
-    let share = match wanted.parameters {
-        None => Share::of(stack, rows),
-        Some(_) => Share::CHANNELS,
-    };
-    let mut of_z = wanted
-        .z
-        .map(|all| all.chunks_mut(share.images * stack.latent()));
-    let chunks = z.chunks(share.images * stack.latent());
-    let chunks = chunks.zip(losses.chunks_mut(share.images)).enumerate();
-    let jobs = chunks.map(|(n, (z, losses))| {
-        let of_z = of_z.as_mut().and_then(Iterator::next);
-        (n * share.images, z, losses, of_z)
-    });
-    let pixels = stack.pixels();
-    let run = |(first, z, losses, of_z): (usize, &[f32], &mut [f32], Option<&mut [f32]>),
-               parameters: Option<&mut [f32]>| {
-        let pass = Pass::new(stack, packed, losses.len(), share);
-        let pictures = losses.len() * pixels;
-        with_scratch(2 * pass.values() + 2 * pictures, |data| {
-            let (values, rest) = data.split_at_mut(pass.values());
-            let (slopes, rest) = rest.split_at_mut(pass.values());
-            let (images, of_images) = rest.split_at_mut(pictures);
-            pass.forward(z, values, images);
-            let pairs = images.chunks(pixels).zip(of_images.chunks_mut(pixels));
-            for ((row, own), (image, of_image)) in losses.iter_mut().enumerate().zip(pairs) {
-                *own = loss(first + row, image, of_image);
-            }
-            pass.backward((images, of_images), values, slopes, of_z, parameters);
-        });
-    };
-    match wanted.parameters {
-        None => share.each(jobs, |job| run(job, None)),
-        Some(gradient) => jobs.for_each(|job| run(job, Some(gradient))),
-    }
-    Ok(losses)
-}
-
-/// What threads share: the images, each taking some through all layers, or the channels of a layer.
-#[derive(Clone, Copy)]
-struct Share {
-    /// How many images go through the layers together.
-    images: usize,
-    by_channels: bool,
-}
-
-impl Share {
-    const CHANNELS: Self = Self {
-        images: TOGETHER,
-        by_channels: true,
-    };
-
-    fn of(stack: &Stack, rows: usize) -> Self {
-        let threads = rayon::current_num_threads();
-        if stack.parameters() > FEW || rows < threads {
-            return Self::CHANNELS;
-        }
-        Self {
-            images: rows.div_ceil(threads).min(TOGETHER),
-            by_channels: false,
-        }
-    }
-
-    /// Runs every job, each with its own output.
-    fn each<J: Send>(self, jobs: impl Iterator<Item = J>, work: impl Fn(J) + Send + Sync) {
-        match self.by_channels {
-            true => jobs.for_each(work),
-            false => each(jobs, work),
-        }
-    }
-}
-
-fn rows(stack: &Stack, z: &[f32]) -> Result<usize, Error> {
-    if !z.len().is_multiple_of(stack.latent()) {
-        let expected = format!("(rows, {})", stack.latent());
-        return Err(Error::shape("z", z.len(), expected));
-    }
-    Ok(z.len() / stack.latent())
-}
-
 /// Some images on their way.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     stack: &'a Stack,
     packed: &'a Packed,
     images: usize,
@@ -160,7 +21,8 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(stack: &'a Stack, packed: &'a Packed, images: usize, share: Share) -> Self {
+    /// These images, shared out in this way.
+    pub(super) fn new(stack: &'a Stack, packed: &'a Packed, images: usize, share: Share) -> Self {
         let blocks = |channels: usize| channels.div_ceil(packed.block) * packed.block * images;
         let mut starts = vec![0];
         let mut at = 0;
@@ -182,7 +44,7 @@ impl<'a> Pass<'a> {
     }
 
     /// How many numbers the values of all layers are.
-    fn values(&self) -> usize {
+    pub(super) fn values(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
     }
 
@@ -192,7 +54,8 @@ impl<'a> Pass<'a> {
         (&before[self.starts[l]..], behind)
     }
 
-    fn forward(&self, z: &[f32], values: &mut [f32], images: &mut [f32]) {
+    /// From latent points to pictures.
+    pub(super) fn forward(&self, z: &[f32], values: &mut [f32], images: &mut [f32]) {
         let Self { stack, packed, .. } = *self;
         load(
             z,
@@ -272,7 +135,7 @@ impl<'a> Pass<'a> {
     }
 
     /// From ∂L/∂(image) to the gradients, of all that is wanted.
-    fn backward(
+    pub(super) fn backward(
         &self,
         (images, of_images): (&[f32], &mut [f32]),
         values: &[f32],
