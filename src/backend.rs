@@ -32,6 +32,13 @@ pub trait Backend<E: Number>: Device<E> {
     fn is_row_major<S: Shape>(tensor: &Tensor<S, E, Self>) -> bool;
 }
 
+/// Whether no value is infinite or NaN.
+pub(crate) fn all_finite<E: Number>(values: &[E]) -> bool {
+    // Without an early exit, which the compiler could not vectorise.
+    let strange = |value: &E| usize::from(!value.is_finite());
+    values.iter().map(strange).sum::<usize>() == 0
+}
+
 /// A tensor's values in row-major order. Much faster than dfdx's `as_vec` where they lie in that
 /// order already.
 pub(crate) fn read<S: Shape, E: Number, Dev: Backend<E>>(tensor: &Tensor<S, E, Dev>) -> Vec<E> {

@@ -24,7 +24,7 @@ WARM_CONFIG = KERNEL / "config"
 RELAY = KERNEL / "relay" / "bin" / "evcxr-relay"
 """What front ends talk to; evcxr runs behind it."""
 LAB_CONFIG = KERNEL / "etc" / "jupyter"
-"""JupyterLab's settings for this project, which the user's own go before."""
+"""JupyterLab's defaults for this project; what a user sets in JupyterLab goes before them."""
 KERNEL_NAME = "energy-discrepancy"
 EVCXR_VERSION = "0.22.0"
 

@@ -2,10 +2,8 @@
 
 use super::simd::{Kernel, Level, Width};
 
-/// Points of either set that are taken together: four sums in flight, and two loads for two pairs.
-const SIDE: usize = 2;
-
-/// Σ |a - b| over all pairs of a row of `a` and a row of `b`, both `rows x dimension`.
+/// Σ |a - b| over all pairs of a row of `a` and a row of `b`, both `rows x dimension`. Squares are added up
+/// in f32, distances in f64.
 pub(crate) fn sum_of_distances(a: &[f32], b: &[f32], dimension: usize) -> f64 {
     Level::best().run(Distances { a, b, dimension })
 }
@@ -23,9 +21,10 @@ impl Kernel for Distances<'_> {
     fn run<W: Width>(self, width: W) -> f64 {
         let d = self.dimension;
         let mut sum = 0.0;
-        for b in self.b.chunks(SIDE * d) {
-            for a in self.a.chunks(SIDE * d) {
-                if a.len() == SIDE * d && b.len() == SIDE * d {
+        // Two points of each set together: four sums in flight, and a load for each.
+        for b in self.b.chunks(2 * d) {
+            for a in self.a.chunks(2 * d) {
+                if a.len() == 2 * d && b.len() == 2 * d {
                     let (a, b) = (a.split_at(d), b.split_at(d));
                     sum += pairs::<W, 2, 2>(width, [a.0, a.1], [b.0, b.1]);
                     continue;

@@ -1,9 +1,12 @@
 //! Straight lines between latent points.
 
 use crate::Error;
-use crate::backend::{Backend, Number, read};
-use crate::energy::{Points, tensor};
+use crate::backend::read;
+use crate::energy::Points;
 use dfdx::prelude::*;
+
+/// Points on one line.
+const MOST: usize = 10_000;
 
 /// Points on the straight lines between pairs of latent points: for each pair (i, j) the `count` points
 ///
@@ -12,8 +15,8 @@ use dfdx::prelude::*;
 /// one pair after the other, `(B, L)` to `(pairs · count, L)`. Both ends are among them.
 ///
 /// # Errors
-/// If there is no pair, a pair names a row that is not there, `count` is below 2, or the device has no
-/// memory left.
+/// If there is no pair, a pair names a row that is not there, `count` is below 2 or above 10,000, or there
+/// is no memory left.
 ///
 /// # Examples
 /// ```
@@ -26,38 +29,39 @@ use dfdx::prelude::*;
 /// assert_eq!(line.as_vec(), [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn interpolate<E: Number, Dev: Backend<E>>(
-    latents: &Points<E, Dev>,
+pub fn interpolate(
+    latents: &Points,
     pairs: &[(usize, usize)],
     count: usize,
-) -> Result<Points<E, Dev>, Error> {
+) -> Result<Points, Error> {
     let (rows, dimension) = *latents.shape();
     if pairs.is_empty() {
         return Err(Error::setting("pairs", "[]", "at least one pair"));
     }
-    if count < 2 {
-        return Err(Error::setting("count", count, "2 or more, for both ends"));
+    if !(2..=MOST).contains(&count) {
+        return Err(Error::setting(
+            "count",
+            count,
+            "from 2, for both ends, to 10,000",
+        ));
     }
-    if let Some(pair) = pairs.iter().find(|(i, j)| *i.max(j) >= rows) {
-        let expected = format!(
-            "more than {} rows for the pair {pair:?}",
-            pair.0.max(pair.1)
-        );
+    if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) >= rows) {
+        let expected = format!("more than {} rows for the pair ({i}, {j})", i.max(j));
         return Err(Error::shape("latents", (rows, dimension), expected));
     }
-    let number = |z: &E| z.to_f64().unwrap_or(f64::NAN);
-    let values: Vec<f64> = read(latents).iter().map(number).collect();
+    let values = read(latents);
     let row = |i: usize| &values[i * dimension..(i + 1) * dimension];
-    let mut points = Vec::with_capacity(pairs.len() * count * dimension);
+    let mut points = Vec::new();
     for (i, j) in pairs {
         for k in 0..count {
-            let share = k as f64 / (count - 1) as f64;
+            let share = k as f32 / (count - 1) as f32;
             let ends = row(*i).iter().zip(row(*j));
             points.extend(ends.map(|(a, b)| (1.0 - share) * a + share * b));
         }
     }
     let shape = (pairs.len() * count, dimension);
-    tensor(latents.device(), points.into_iter(), shape)
+    let points = latents.device().try_tensor_from_vec(points, shape);
+    points.map_err(Error::tensor)
 }
 
 #[cfg(test)]
@@ -66,14 +70,16 @@ mod tests {
 
     #[test]
     fn pairs_follow_each_other_and_what_is_impossible_is_named() {
-        let z: Points<f64> = Cpu::default().tensor_from_vec(vec![1.0, 3.0, -1.0], (3, 1));
+        let z: Points = Cpu::default().tensor_from_vec(vec![1.0, 3.0, -1.0], (3, 1));
         let lines = interpolate(&z, &[(2, 1), (0, 0)], 3).unwrap();
         assert_eq!(lines.as_vec(), [-1.0, 1.0, 3.0, 1.0, 1.0, 1.0]);
         let error = |pairs: &[(usize, usize)], count| {
             interpolate(&z, pairs, count).unwrap_err().to_string()
         };
         assert!(error(&[(0, 3)], 2).contains("the pair (0, 3)"));
-        assert!(error(&[(0, 1)], 1).contains("count = 1"));
+        for count in [0, 1, usize::MAX] {
+            assert!(error(&[(0, 1)], count).contains(&format!("count = {count}")));
+        }
         assert!(error(&[], 2).contains("pairs"));
     }
 }

@@ -4,7 +4,7 @@ use super::Posterior;
 use super::fit::State;
 use super::model::{LatentEbm, Settings};
 use crate::Error;
-use crate::backend::Number;
+use crate::backend::all_finite;
 use crate::energy::{Parameters, Points};
 use crate::loss::Loss;
 use crate::sample::{Langevin, Sampler};
@@ -43,15 +43,8 @@ impl LatentEbm {
         let (generator, of_generator) = self.generator.reconstruction_gradient(&z, batch)?;
         let noise = self.loss.draw(&z, &mut state.rng)?;
         let (prior, of_prior) = self.loss.gradient(&self.prior, &z, &noise)?;
-        let finite = |slopes: &[f32]| {
-            slopes
-                .iter()
-                .map(|s| usize::from(!Number::is_finite(s)))
-                .sum::<usize>()
-                == 0
-        };
         for (loss, slopes) in [(generator, &of_generator), (prior, &of_prior)] {
-            if !(loss.is_finite() && finite(slopes)) {
+            if !(loss.is_finite() && all_finite(slopes)) {
                 return Ok(Outcome::NonFinite(loss));
             }
         }

@@ -4,7 +4,7 @@ use super::history::History;
 use super::side_by_side::View;
 use super::stopped::Stopped;
 use super::{Adam, Ema, Metric, Optimiser};
-use crate::backend::{Backend, Number};
+use crate::backend::{Backend, Number, all_finite};
 use crate::checkpoint::Schedule;
 use crate::data::Data;
 use crate::energy::{Points, Trainable, for_each_backend};
@@ -258,13 +258,6 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         }
         stopped
     }
-}
-
-/// Whether no value is infinite or NaN.
-fn all_finite<E: Number>(values: &[E]) -> bool {
-    // Without an early exit, which the compiler could not vectorise.
-    let strange = |value: &E| usize::from(!value.is_finite());
-    values.iter().map(strange).sum::<usize>() == 0
 }
 
 macro_rules! implement {

@@ -44,6 +44,7 @@ def test_run_all_shows_every_figure(path, lab, page, tmp_path):
         assert not kinds & FAILS, (cell["source"], cell["outputs"])
         if "figure" in cell["metadata"].get("tags", []):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), cell["source"]
+    assert page.get_by_text("Jupyter news").count() == 0, "JupyterLab asks on top of the notebook"
     page.screenshot(path=SHOTS / f"{path.stem}-run.png")
 
 

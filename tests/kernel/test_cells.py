@@ -1,10 +1,6 @@
 """What a cell can rely on: shared state, messages, figures."""
 
 import base64
-import re
-import textwrap
-
-from conftest import ROOT
 
 NET = """
 use energy_discrepancy::dfdx::prelude::*;
