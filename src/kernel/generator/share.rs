@@ -3,8 +3,12 @@
 use super::stack::Stack;
 use crate::kernel::lanes::each;
 
-/// Images that go through the layers together. More would not stay in the cache.
+/// Images that go through the layers together where threads share the channels. More would not stay in
+/// the cache that all cores have.
 const TOGETHER: usize = 32;
+/// Images that one thread takes at a time through small layers. Their values stay in its own cache, and
+/// a thread that gets on faster takes more.
+const ALONE: usize = 4;
 /// Weights that stay in the cache of each core: with no more of them, threads share the images, and with
 /// more the channels.
 const FEW: usize = 1 << 18;
@@ -30,7 +34,7 @@ impl Share {
             return Self::CHANNELS;
         }
         Self {
-            images: rows.div_ceil(threads).min(TOGETHER),
+            images: rows.div_ceil(threads).min(ALONE),
             by_channels: false,
         }
     }
