@@ -2,10 +2,14 @@
 
 PRESET ?= quick
 PYTHON3 ?= python3
+# CUDA=1: with the feature cuda too, on a machine with a GPU and the CUDA toolkit.
+cuda := $(if $(CUDA),--features cuda)
+cuda_here := $(if $(CUDA),cuda-here)
 export JUPYTER_CONFIG_PATH := $(if $(JUPYTER_CONFIG_PATH),$(JUPYTER_CONFIG_PATH):)$(CURDIR)/.kernel/etc/jupyter
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
-.PHONY: help setup data lab run store test test-rust test-kernel test-browser test-python test-slow test-memory bench compare
+.PHONY: help setup data lab run store test test-rust test-kernel test-browser test-python test-slow test-memory \
+	check-cuda cuda-here bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -17,6 +21,8 @@ help:
 	@echo "make test-python         saved weights in numpy"
 	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
 	@echo "make test-memory         the fused operations under valgrind"
+	@echo "make check-cuda          compiles with the feature cuda, without a GPU"
+	@echo "make test CUDA=1         runs the tests with it too, where a GPU is"
 	@echo "make bench               times the training steps (case, threads, milliseconds)"
 	@echo "make compare             the same beside JAX and, where it is installed, PyTorch"
 	@echo "make data                MNIST into data/mnist"
@@ -29,7 +35,7 @@ data:
 	@$(PYTHON3) tools/mnist.py
 
 # Without MNIST the other notebooks run all the same.
-lab: setup
+lab: $(cuda_here) setup
 	@$(PYTHON3) tools/mnist.py || echo "lab: the notebook edlebm_mnist needs these files; the others do not"
 	.kernel/python -m jupyterlab notebooks $(LAB_ARGS)
 
@@ -44,11 +50,11 @@ store: setup $(mnist)
 
 test: setup test-rust test-kernel
 
-test-rust:
+test-rust: $(cuda_here)
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	cargo test --workspace
+	cargo clippy --workspace --all-targets $(cuda) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(cuda)
+	cargo test --workspace $(cuda)
 
 test-kernel: setup
 	.kernel/python -m pytest -q tests/kernel
@@ -75,6 +81,12 @@ test-memory:
 		ED_SIMD=$$level valgrind --quiet --error-exitcode=1 --leak-check=no \
 			$$(ls -t target/debug/deps/energy_discrepancy-* | grep -v '\.' | head -n 1) kernel:: --skip twins || exit 1; \
 	done
+
+check-cuda:
+	$(PYTHON3) tools/check_cuda.py
+
+cuda-here:
+	@$(PYTHON3) tools/cuda_here.py
 
 bench:
 	@cargo bench --quiet --bench steps -- --seconds 2

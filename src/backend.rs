@@ -25,11 +25,20 @@ pub trait Number: Dtype {
     fn single_mut(values: &mut [Self]) -> Option<&mut [f32]>;
 }
 
-/// A dfdx device with a number type, as the crate compiles them: [`Cpu`] with f32 and f64.
+/// A dfdx device with a number type, as the crate compiles them: [`Cpu`], and with the feature `cuda`
+/// `Cuda`, with f32 and f64.
 pub trait Backend<E: Number>: Device<E> {
-    /// Whether the tensor's values lie in row-major order, so that they can be copied as they are.
+    /// Whether the tensor's values lie in row-major order, so that they can be copied as they are;
+    /// nothing where the device does not tell.
     #[doc(hidden)]
-    fn is_row_major<S: Shape>(tensor: &Tensor<S, E, Self>) -> bool;
+    fn is_row_major<S: Shape>(tensor: &Tensor<S, E, Self>) -> Option<bool>;
+
+    /// The device on which data sets make their points.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[doc(hidden)]
+    fn shared() -> Result<Self, Error>;
 }
 
 /// Whether no value is infinite or NaN.
@@ -52,7 +61,7 @@ pub(crate) fn append<S: Shape, E: Number, Dev: Backend<E>>(
     tensor: &Tensor<S, E, Dev>,
     values: &mut Vec<E>,
 ) {
-    if !Dev::is_row_major(tensor) {
+    if Dev::is_row_major(tensor) != Some(true) {
         values.extend(tensor.as_vec());
         return;
     }
@@ -61,7 +70,8 @@ pub(crate) fn append<S: Shape, E: Number, Dev: Backend<E>>(
     tensor.copy_into(&mut values[start..]);
 }
 
-/// Overwrites a tensor's values, given in row-major order.
+/// Overwrites a tensor's values, given in row-major order. Where the device does not tell how they lie,
+/// the tensor is replaced, by one with an identity of its own.
 ///
 /// # Errors
 /// As [`check_list`].
@@ -70,7 +80,14 @@ pub(crate) fn write<S: Shape, E: Number, Dev: Backend<E>>(
     values: &[E],
 ) -> Result<(), Error> {
     check_list(tensor, values.len())?;
-    tensor.copy_from(values);
+    if Dev::is_row_major(tensor) == Some(true) {
+        tensor.copy_from(values);
+        return Ok(());
+    }
+    let own = tensor
+        .device()
+        .try_tensor_from_vec(values.to_vec(), *tensor.shape());
+    *tensor = own.map_err(Error::tensor)?;
     Ok(())
 }
 
@@ -84,7 +101,7 @@ pub(crate) fn check_list<S: Shape, E: Number, Dev: Backend<E>>(
     length: usize,
 ) -> Result<(), Error> {
     let shape = tensor.shape().concrete();
-    if !Dev::is_row_major(tensor) {
+    if Dev::is_row_major(tensor) == Some(false) {
         let expected = "a tensor of its own: it is a permuted or broadcast view";
         return Err(Error::shape("a parameter", shape, expected));
     }
@@ -167,8 +184,12 @@ impl<E: Number> Backend<E> for Cpu
 where
     Cpu: Device<E>,
 {
-    fn is_row_major<S: Shape>(tensor: &Tensor<S, E, Self>) -> bool {
-        is_row_major_on_cpu(tensor)
+    fn is_row_major<S: Shape>(tensor: &Tensor<S, E, Self>) -> Option<bool> {
+        Some(is_row_major_on_cpu(tensor))
+    }
+
+    fn shared() -> Result<Self, Error> {
+        Ok(Cpu::default())
     }
 }
 

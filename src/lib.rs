@@ -37,6 +37,8 @@
 
 mod backend;
 mod checkpoint;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod data;
 pub mod energy;
 mod error;
@@ -54,6 +56,8 @@ pub mod sample;
 pub mod train;
 
 pub use backend::{Backend, Number};
+#[cfg(feature = "cuda")]
+pub use cuda::cuda;
 pub use dfdx;
 pub use energy::Energy;
 pub use error::Error;

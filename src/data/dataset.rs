@@ -2,6 +2,7 @@
 
 use super::Data;
 use super::units::Units;
+use crate::backend::{Backend, Number};
 use crate::energy::{Points, for_each_backend, tensor};
 use crate::{Error, Rng, rng};
 use dfdx::prelude::*;
@@ -108,7 +109,7 @@ impl Dataset {
         self.sample(self.len(), &mut rng(0))
     }
 
-    fn sample_on<E: Dtype, Dev: Device<E>>(
+    fn sample_on<E: Number, Dev: Backend<E>>(
         &self,
         n: usize,
         rng: &mut Rng,
@@ -116,7 +117,7 @@ impl Dataset {
         let (rows, d) = (self.len(), self.dimension);
         let shape = (n, d);
         if n == rows {
-            return tensor(&Dev::default(), self.values.iter().copied(), shape);
+            return tensor(&Dev::shared()?, self.values.iter().copied(), shape);
         }
         if n > rows {
             let expected = format!("{shape:?} or more for a sample of {n} different points");
@@ -124,7 +125,7 @@ impl Dataset {
         }
         let chosen = rand::seq::index::sample(rng, rows, n).into_iter();
         let values = chosen.flat_map(|i| &self.values[i * d..(i + 1) * d]);
-        tensor(&Dev::default(), values.copied(), shape)
+        tensor(&Dev::shared()?, values.copied(), shape)
     }
 }
 

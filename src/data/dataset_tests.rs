@@ -36,7 +36,7 @@ fn a_sample_has_different_rows_and_all_rows_keep_their_order() {
     }
     let all: Points<f64> = data.sample(10, &mut rng(0)).unwrap();
     assert_eq!(all.as_vec(), data.values);
-    assert_eq!(data.points::<f64, _>().unwrap().as_vec(), data.values);
+    assert_eq!(data.points::<f64, Cpu>().unwrap().as_vec(), data.values);
     let error = message(Data::<f32>::sample(&data, 11, &mut rng(0)));
     assert!(
         error.contains("the data set has shape (10, 3), but (11, 3) or more"),
@@ -118,7 +118,7 @@ fn standardised_columns_have_mean_0_and_variance_1_and_come_back() {
     // Twice, and after a choice of columns, the way back is the same.
     let twice = z.standardised().unwrap().columns(&["b", "a"]).unwrap();
     let back = twice
-        .restore(&twice.points::<f64, _>().unwrap())
+        .restore(&twice.points::<f64, Cpu>().unwrap())
         .unwrap()
         .as_vec();
     let original = data.columns(&["b", "a"]).unwrap();

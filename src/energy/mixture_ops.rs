@@ -4,6 +4,7 @@ use super::{
     Density, Derivatives, Energy, GaussianMixture, Points, TapedPoints, TapedValues,
     TwiceDifferentiable, Values, for_each_backend, scalar, tensor,
 };
+use crate::backend::Backend;
 use crate::data::Data;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -143,7 +144,7 @@ macro_rules! implement {
             fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<$E, $Dev>, Error> {
                 let values: Vec<f64> = (0..n).flat_map(|_| self.draw(rng)).collect();
                 let shape = (n, self.dimension());
-                tensor(&<$Dev>::default(), values.into_iter(), shape)
+                tensor(&<$Dev as Backend<$E>>::shared()?, values.into_iter(), shape)
             }
         }
 

@@ -136,7 +136,7 @@ impl Mlp {
 impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
-        if !Cpu::is_row_major(&x.retaped::<NoneTape>()) {
+        if Cpu::is_row_major(&x.retaped::<NoneTape>()) != Some(true) {
             return self.plain_energy(x);
         }
         record(self.to_fused(), self.layers.clone(), x)
@@ -152,15 +152,5 @@ impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
 
     fn frozen(&self) -> Option<Box<dyn Energy>> {
         Some(Box::new(self.to_fused()))
-    }
-}
-
-impl Energy<f64, Cpu> for Mlp<f64, Cpu> {
-    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
-        self.plain_energy(x)
-    }
-
-    fn energy(&self, x: &Points<f64>) -> Result<Values<f64>, Error> {
-        self.plain_energy(x.clone())
     }
 }

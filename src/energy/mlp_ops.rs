@@ -4,7 +4,7 @@ use super::activation::{activate, derivatives};
 use super::mlp::check_input;
 use super::{
     Derivatives, Energy, Mlp, Parameter, Parameters, Points, TapedPoints, TapedValues,
-    TwiceDifferentiable, Values, for_each_backend, scalar,
+    TwiceDifferentiable, Values, for_each_backend, for_each_plain_backend, scalar,
 };
 use crate::Error;
 use crate::backend::{Backend, Number};
@@ -205,3 +205,22 @@ macro_rules! implement {
     };
 }
 for_each_backend!(implement);
+
+/// The net's own operations, but for single precision on a CPU, where they are fused.
+macro_rules! plain {
+    ($E:ty, $Dev:ty) => {
+        impl Energy<$E, $Dev> for Mlp<$E, $Dev> {
+            fn energy_taped(
+                &self,
+                x: TapedPoints<$E, $Dev>,
+            ) -> Result<TapedValues<$E, $Dev>, Error> {
+                self.plain_energy(x)
+            }
+
+            fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
+                self.plain_energy(x.clone())
+            }
+        }
+    };
+}
+for_each_plain_backend!(plain);

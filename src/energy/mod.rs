@@ -33,7 +33,7 @@ pub use mlp_ops::Plain;
 pub use parameters::{Parameter, Parameters, Trainable};
 pub(crate) use parameters::{backward, number};
 pub use tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};
-pub(crate) use tensors::{for_each_backend, scalar, tensor};
+pub(crate) use tensors::{for_each_backend, for_each_plain_backend, scalar, tensor};
 
 use crate::Error;
 use dfdx::prelude::*;

@@ -75,7 +75,11 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
     ) -> Result<(), Error> {
         check_list(self, into.len())?;
         gradients.try_alloc_for(self).map_err(Error::tensor)?;
-        gradients.get(self).copy_into(into);
+        let gradient = gradients.get(self);
+        match Dev::is_row_major(self) {
+            Some(true) => gradient.copy_into(into),
+            _ => into.copy_from_slice(&gradient.as_vec()),
+        }
         Ok(())
     }
 }

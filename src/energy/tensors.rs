@@ -26,9 +26,25 @@ macro_rules! for_each_backend {
     ($implement:ident) => {
         $implement!(f32, dfdx::tensor::Cpu);
         $implement!(f64, dfdx::tensor::Cpu);
+        #[cfg(feature = "cuda")]
+        $implement!(f32, dfdx::tensor::Cuda);
+        #[cfg(feature = "cuda")]
+        $implement!(f64, dfdx::tensor::Cuda);
     };
 }
 pub(crate) use for_each_backend;
+
+/// The same for those without fused operations: all but single precision on a CPU.
+macro_rules! for_each_plain_backend {
+    ($implement:ident) => {
+        $implement!(f64, dfdx::tensor::Cpu);
+        #[cfg(feature = "cuda")]
+        $implement!(f32, dfdx::tensor::Cuda);
+        #[cfg(feature = "cuda")]
+        $implement!(f64, dfdx::tensor::Cuda);
+    };
+}
+pub(crate) use for_each_plain_backend;
 
 /// A number of any number type. Every dfdx number type in use is a float, and `from_f64` of a
 /// float rounds and never fails.

@@ -108,7 +108,7 @@ pub(super) fn on_grid<E: Number, Dev: Backend<E>>(
     energy: &dyn Energy<E, Dev>,
     grid: &Quadrature,
 ) -> Result<Vec<f64>, Error> {
-    let x = grid.points(&Dev::default())?;
+    let x = grid.points(&Dev::shared()?)?;
     Ok(doubles(&checked::energies(energy, &x)?))
 }
 

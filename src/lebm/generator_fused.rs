@@ -69,7 +69,7 @@ impl Generator {
 impl Decoder for Generator {
     fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
-        if !Cpu::is_row_major(&z.retaped::<NoneTape>()) {
+        if Cpu::is_row_major(&z.retaped::<NoneTape>()) != Some(true) {
             return self.plain_decode(z);
         }
         let (z, mut tape) = z.split_tape();

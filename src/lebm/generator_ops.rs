@@ -4,7 +4,9 @@ use super::generator::SLOPE;
 use super::{Decoder, Generator};
 use crate::Error;
 use crate::backend::{Backend, Number};
-use crate::energy::{Parameter, Parameters, Plain, TapedPoints, for_each_backend, scalar};
+use crate::energy::{
+    Parameter, Parameters, Plain, TapedPoints, for_each_backend, for_each_plain_backend, scalar,
+};
 use crate::kernel::generator::Geometry;
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
@@ -148,8 +150,17 @@ macro_rules! implement {
 }
 for_each_backend!(implement);
 
-impl Decoder<f64> for Generator<f64> {
-    fn decode_taped(&self, z: TapedPoints<f64>) -> Result<TapedPoints<f64>, Error> {
-        self.plain_decode(z)
-    }
+/// The generator's own operations, but for single precision on a CPU, where they are fused.
+macro_rules! plain {
+    ($E:ty, $Dev:ty) => {
+        impl Decoder<$E, $Dev> for Generator<$E, $Dev> {
+            fn decode_taped(
+                &self,
+                z: TapedPoints<$E, $Dev>,
+            ) -> Result<TapedPoints<$E, $Dev>, Error> {
+                self.plain_decode(z)
+            }
+        }
+    };
 }
+for_each_plain_backend!(plain);

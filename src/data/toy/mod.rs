@@ -13,6 +13,7 @@ pub use checkerboard::{Checkerboard, checkerboard};
 pub use rings::{Rings, circles, rings};
 
 use super::Data;
+use crate::backend::{Backend, Number};
 use crate::energy::{Density, GaussianMixture, Points, for_each_backend, tensor};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -237,12 +238,12 @@ macro_rules! implement {
 for_each_backend!(implement);
 
 /// `n` draws as a batch, `(n, 2)`.
-fn batch<E: Dtype, Dev: Device<E>>(
+fn batch<E: Number, Dev: Backend<E>>(
     n: usize,
     mut draw: impl FnMut() -> [f64; 2],
 ) -> Result<Points<E, Dev>, Error> {
     let values: Vec<f64> = (0..n).flat_map(|_| draw()).collect();
-    tensor(&Dev::default(), values.into_iter(), (n, 2))
+    tensor(&Dev::shared()?, values.into_iter(), (n, 2))
 }
 
 #[cfg(test)]
