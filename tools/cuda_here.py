@@ -1,7 +1,8 @@
 """Says whether this machine can build and run the feature `cuda`, before anything is built: one line.
 
-Run by `make test CUDA=1` and `make lab CUDA=1`. dfdx compiles its kernels for the card that `nvidia-smi` names, with
-the `nvcc` on the PATH, and its programs do not start without the libraries that are looked for here.
+Run by `make test CUDA=1` and `make lab CUDA=1`, which changes nothing else: a cell asks for the feature. dfdx compiles its
+kernels for the card that `nvidia-smi` names, with the `nvcc` on the PATH, and its programs do not start without the
+libraries that are looked for here.
 """
 
 import ctypes
