@@ -2,9 +2,14 @@
 
 PRESET ?= quick
 PYTHON3 ?= python3
-# CUDA=1: with the feature cuda too, on a machine with a GPU and the CUDA toolkit.
+# CUDA=1: with the feature cuda, on a machine with a GPU and the CUDA toolkit. CUDA=auto: on the CPU elsewhere.
+ifeq ($(CUDA),auto)
+override CUDA := $(shell $(PYTHON3) tools/cuda_here.py --or-cpu > /dev/null && echo 1)
+endif
 cuda := $(if $(CUDA),--features cuda)
 cuda_here := $(if $(CUDA),cuda-here)
+# What notebooks get, without a change of theirs.
+export EVCXR_FEATURES := $(if $(CUDA),energy-discrepancy/cuda)
 export JUPYTER_CONFIG_PATH := $(if $(JUPYTER_CONFIG_PATH),$(JUPYTER_CONFIG_PATH):)$(CURDIR)/.kernel/etc/jupyter
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
@@ -22,20 +27,20 @@ help:
 	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
 	@echo "make test-memory         the fused operations under valgrind"
 	@echo "make check-cuda          compiles with the feature cuda, without a GPU"
-	@echo "make test CUDA=1         runs the tests with it too, where a GPU is"
+	@echo "make lab CUDA=1          any of these on the GPU (CUDA=auto: where there is one)"
 	@echo "make bench               times the training steps (case, threads, milliseconds)"
 	@echo "make compare             the same beside JAX and, where it is installed, PyTorch"
 	@echo "make data                MNIST into data/mnist"
 	@echo "make setup               only set up"
 
-setup:
+setup: $(cuda_here)
 	@$(PYTHON3) tools/setup.py
 
 data:
 	@$(PYTHON3) tools/mnist.py
 
 # Without MNIST the other notebooks run all the same.
-lab: $(cuda_here) setup
+lab: setup
 	@$(PYTHON3) tools/mnist.py || echo "lab: the notebook edlebm_mnist needs these files; the others do not"
 	.kernel/python -m jupyterlab notebooks $(LAB_ARGS)
 
@@ -88,8 +93,8 @@ check-cuda:
 cuda-here:
 	@$(PYTHON3) tools/cuda_here.py
 
-bench:
-	@cargo bench --quiet --bench steps -- --seconds 2
+bench: $(cuda_here)
+	@cargo bench --quiet --bench steps $(cuda) -- --seconds 2
 
 compare:
 	$(PYTHON3) tools/compare.py

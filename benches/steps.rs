@@ -1,6 +1,7 @@
 //! Times whole training steps: noise, loss, gradient, Adam and running mean.
 //!
-//! Prints `case<TAB>threads<TAB>milliseconds`, the median over the steps. Options: `--threads N`
+//! Prints `case<TAB>threads<TAB>milliseconds`, the median over the steps; with the feature `cuda` the nets
+//! and points are on the GPU, and `cuda` stands in the place of threads. Options: `--threads N`
 //! (otherwise 1, and 2 where there are two cores), `--cases a,b`, `--seconds S` for each case.
 //! The same steps in JAX (without those of the latent model) and PyTorch are in `benches/peers`, all
 //! but `ed_wide`: that is `ed_m32` with noise of standard deviation 50 and a net from 500 steps
@@ -41,7 +42,10 @@ impl Options {
     fn read() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut options = Options {
-            threads: (1..=cores.min(2)).collect(),
+            threads: match cfg!(feature = "cuda") {
+                true => vec![cores],
+                false => (1..=cores.min(2)).collect(),
+            },
             cases: CASES.map(String::from).into(),
             seconds: 3.0,
         };
@@ -179,6 +183,10 @@ fn main() {
         let pool = pool.build().unwrap();
         for case in &options.cases {
             let milliseconds = pool.install(|| measure(case, options.seconds));
+            let threads = match cfg!(feature = "cuda") {
+                true => "cuda".into(),
+                false => threads.to_string(),
+            };
             println!("{case}\t{threads}\t{milliseconds:.4}");
         }
     }

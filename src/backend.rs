@@ -41,6 +41,28 @@ pub trait Backend<E: Number>: Device<E> {
     fn shared() -> Result<Self, Error>;
 }
 
+/// The device of the crate's own types, such as [`Points`](crate::energy::Points): the CPU, and with the
+/// feature `cuda` the first GPU.
+///
+/// # Errors
+/// If the feature is on, and there is no GPU, or its driver is too old.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let x: Points = device()?.tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// let net = Mlp::tanh(&[2, 16, 1], 0)?;
+/// assert_eq!(net.energy(&x)?.shape(), &(1,));
+/// // A net for the CPU, whatever the feature:
+/// let here: Mlp<f32, Cpu> = net.cast(&Cpu::default())?;
+/// # Ok::<(), Error>(())
+/// ```
+pub fn device() -> Result<AutoDevice, Error> {
+    <AutoDevice as Backend<f32>>::shared()
+}
+
 /// Whether no value is infinite or NaN.
 pub(crate) fn all_finite<E: Number>(values: &[E]) -> bool {
     // Without an early exit, which the compiler could not vectorise.

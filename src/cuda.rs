@@ -5,23 +5,10 @@ use crate::backend::{Backend, Number};
 use dfdx::prelude::*;
 use std::cell::OnceCell;
 
-/// The first GPU. Points that data sets make for dfdx's `Cuda` lie on it.
+/// The first GPU.
 ///
-/// # Errors
-/// If there is no GPU, or its driver is too old.
-///
-/// # Examples
-/// ```no_run
-/// use energy_discrepancy::prelude::*;
-///
-/// let gpu = energy_discrepancy::cuda()?;
-/// let net = Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0)?.cast::<f32, _>(&gpu)?;
-/// let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0)).steps(1000);
-/// run.fit(&toy::gaussians_25())?;
-/// # Ok::<(), Error>(())
-/// ```
-pub fn cuda() -> Result<Cuda, Error> {
-    // dfdx's device stays on its thread. Those of several threads share the GPU's memory.
+/// dfdx's device stays on its thread, so each thread has one of its own; all share the GPU's memory.
+pub(crate) fn first_gpu() -> Result<Cuda, Error> {
     thread_local!(static FIRST: OnceCell<Cuda> = const { OnceCell::new() });
     FIRST.with(|first| {
         if let Some(first) = first.get() {
@@ -43,6 +30,6 @@ where
     }
 
     fn shared() -> Result<Self, Error> {
-        cuda()
+        first_gpu()
     }
 }

@@ -55,9 +55,7 @@ mod quadrature;
 pub mod sample;
 pub mod train;
 
-pub use backend::{Backend, Number};
-#[cfg(feature = "cuda")]
-pub use cuda::cuda;
+pub use backend::{Backend, Number, device};
 pub use dfdx;
 pub use energy::Energy;
 pub use error::Error;

@@ -17,5 +17,5 @@ pub use crate::plot::{
 };
 pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
-pub use crate::{Error, Preset, Quadrature, Rng, rng};
+pub use crate::{Error, Preset, Quadrature, Rng, device, rng};
 pub use dfdx::shapes::HasShape;

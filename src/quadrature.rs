@@ -130,12 +130,13 @@ fn extend<T, X: Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device;
     use dfdx::prelude::*;
 
     #[test]
     fn a_square_is_integrated_row_by_row() {
         let grid = Quadrature::square(-1.0..3.0, 5).unwrap();
-        let points: Points<f64> = grid.points(&Cpu::default()).unwrap();
+        let points: Points<f64> = grid.points(&device().unwrap()).unwrap();
         assert_eq!(points.shape(), &(25, 2));
         assert_eq!(points.as_vec()[..6], [-1.0, -1.0, -1.0, 0.0, -1.0, 1.0]);
         // Exact for what is linear in each coordinate: ∫∫ (1 + x y) = 16 + 4 · 4.

@@ -10,7 +10,7 @@ use energy_discrepancy::loss::Behind;
 use energy_discrepancy::prelude::*;
 
 fn gpu() -> Cuda {
-    energy_discrepancy::cuda().unwrap()
+    device().unwrap()
 }
 
 /// Two points of each Gaussian of a grid, and of nothing else.

@@ -37,7 +37,7 @@ fn absolute<E>() -> f64 {
 macro_rules! on_each_path {
     ($net:expr, |$path:ident, $E:ident, $energy:ident| $body:block) => {{
         let net: Mlp = $net;
-        let double: Mlp<f64, Cpu> = net.cast(&Cpu::default()).unwrap();
+        let double: Mlp<f64, AutoDevice> = net.cast(&device().unwrap()).unwrap();
         {
             type $E = f64;
             let ($path, $energy) = ("plain f64", Plain(double));
@@ -60,7 +60,9 @@ macro_rules! on_each_path {
 macro_rules! tensor {
     ($E:ident, $values:expr, $shape:expr) => {{
         let values: Vec<f64> = $values;
-        Cpu::default().tensor_from_vec(values.iter().map(|v| *v as $E).collect(), $shape)
+        device()
+            .unwrap()
+            .tensor_from_vec(values.iter().map(|v| *v as $E).collect(), $shape)
     }};
 }
 
@@ -232,7 +234,7 @@ fn energies_and_derivatives_agree(case: &Case) {
             .flat_map(|v| [half * (v[0] + v[1]), half * (v[1] - v[0])])
             .collect()
     };
-    let mut net: Mlp<f64, Cpu> = case.net().cast(&Cpu::default()).unwrap();
+    let mut net: Mlp<f64, AutoDevice> = case.net().cast(&device().unwrap()).unwrap();
     let mut values = net.flat_parameters();
     let first = 2 * net.widths()[1];
     let rotated = turned(&values[..first]);
@@ -450,9 +452,9 @@ fn log_densities_and_their_error_agree() {
         on_each_path!(case.net(), |path, E, net| {
             let x: Points<E> = tensor!(E, samples.clone(), (shape[0], shape[1]));
             let what = format!("{}: {path}", case.name);
-            let found = log_z_from_samples::<E, Cpu>(&net, &truth, &x).unwrap();
+            let found = log_z_from_samples::<E, AutoDevice>(&net, &truth, &x).unwrap();
             assert_close(&what, found, log_z, tolerance::<E>(1.0) * log_z.abs());
-            let found = log_density_mse::<E, Cpu>(&net, &truth, &x).unwrap();
+            let found = log_density_mse::<E, AutoDevice>(&net, &truth, &x).unwrap();
             assert_close(&what, found, number(mse), tolerance::<E>(1.0) * number(mse));
         });
     }

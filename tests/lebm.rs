@@ -54,7 +54,9 @@ fn nets(inputs: &Tensors) -> (Generator, LatentPrior) {
 macro_rules! tensor {
     ($E:ident, $values:expr, $shape:expr) => {{
         let values: Vec<f64> = $values;
-        Cpu::default().tensor_from_vec(values.iter().map(|v| *v as $E).collect(), $shape)
+        device()
+            .unwrap()
+            .tensor_from_vec(values.iter().map(|v| *v as $E).collect(), $shape)
     }};
 }
 
@@ -183,6 +185,18 @@ fn the_small_model_agrees() {
                 &of_generator,
                 out("grad_G"),
             );
+            let (mean, of_all) = generator.reconstruction_gradient(&z, &images).unwrap();
+            assert_close(
+                concat!("reconstruction ", $path),
+                mean,
+                truth,
+                tolerance::<$E>() * truth,
+            );
+            close(
+                concat!("gradient of the reconstruction ", $path),
+                &of_all,
+                out("grad_G"),
+            );
 
             let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
             let noise = Noise {
@@ -210,7 +224,7 @@ fn the_small_model_agrees() {
             (of_generator, of_prior)
         }};
     }
-    let device = Cpu::default();
+    let device = device().unwrap();
     let double: (Generator<f64>, LatentPrior<f64>) = (
         generator.cast(&device).unwrap(),
         prior.cast(&device).unwrap(),
@@ -299,7 +313,7 @@ fn the_full_size_model_agrees() {
         let rows = (0..n).flat_map(|b| (0..d).map(move |k| (b as f64, k as f64)));
         rows.map(|(b, k)| f(b, k) as f32).collect()
     };
-    let cpu = Cpu::default();
+    let cpu = device().unwrap();
     let points = |values: Vec<f32>, d: usize| -> Points { cpu.tensor_from_vec(values, (2, d)) };
     let z = points(list(2, 64, &|b, k| (0.7 * k + 1.1 * b).sin()), 64);
     let images = list(2, 784, &|b, p| 0.5 + 0.5 * (0.05 * p + b).sin());
@@ -421,7 +435,8 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
             .posterior(3, 0.1, 0.3)
             .quiet()
     };
-    let images: Points = Cpu::default()
+    let images: Points = device()
+        .unwrap()
         .tensor_from_vec((0..20 * 784).map(|i| (i as f32).sin()).collect(), (20, 784));
     let mut whole = model().epochs(4);
     assert_eq!(whole.fit(&images).unwrap(), Stopped::AtEnd { steps: 12 });
@@ -445,7 +460,7 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
     assert!(message(model().batch(0), &images).contains("batch = 0"));
     assert!(message(model().decay(-1.0), &images).contains("learning rate decay = -1"));
     assert!(message(model().posterior(3, 0.1, 0.0), &images).contains("σ = 0"));
-    let narrow: Points = Cpu::default().zeros_like(&(3, 783));
+    let narrow: Points = device().unwrap().zeros_like(&(3, 783));
     assert!(message(model(), &narrow).contains("(N, 784)"));
     assert!(
         Generator::for_side(30, 8, 2, 0)
@@ -457,7 +472,7 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
     // Other sides, and one image alone.
     for side in [4, 8, 28, 32] {
         let generator = Generator::for_side(side, 5, 2, 3).unwrap();
-        let z: Points = Cpu::default().ones_like(&(1, 5));
+        let z: Points = device().unwrap().ones_like(&(1, 5));
         let (fused, plain) = (
             generator.decode(&z).unwrap(),
             Plain(generator).decode(&z).unwrap(),

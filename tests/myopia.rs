@@ -42,7 +42,7 @@ fn assert_close(name: &str, found: f64, expected: f64, tolerance: f64) {
 #[test]
 fn losses_on_fixed_data_equal_the_golden_values() {
     let golden = Golden::read();
-    let cpu = Cpu::default();
+    let cpu = device().unwrap();
     let x: Points<f64> = cpu.tensor_from_vec(golden.numbers("/x"), (64, 1));
     let noise = Noise {
         shared: cpu.tensor_from_vec(golden.numbers("/xi0"), (64, 1)),
@@ -69,7 +69,7 @@ fn losses_on_fixed_data_equal_the_golden_values() {
 #[test]
 fn single_precision_agrees_to_its_precision() {
     let golden = Golden::read();
-    let cpu = Cpu::default();
+    let cpu = device().unwrap();
     let single = |pointer: &str| {
         golden
             .numbers(pointer)

@@ -193,7 +193,7 @@ fn kolmogorov_smirnov(mut points: Vec<f64>) -> f64 {
 #[test]
 fn mala_draws_from_the_density_and_langevin_nearly() {
     let (n, target) = (4000, normal(1));
-    let start: Points<f64> = Cpu::default().zeros_like(&(n, 1));
+    let start: Points<f64> = device().unwrap().zeros_like(&(n, 1));
     let mala = Mala::with_step_size(1.5);
     let chain = mala.chain(&target, &start, 60, None, &mut rng(13)).unwrap();
     // √n D exceeds 1.95 once in a thousand.
@@ -222,7 +222,7 @@ fn mala_draws_from_the_density_and_langevin_nearly() {
 #[test]
 fn normal_numbers_are_normal() {
     let loss = EnergyDiscrepancy::with_std(1.0).particles(99);
-    let x: Points = Cpu::default().zeros_like(&(1000, 1));
+    let x: Points = device().unwrap().zeros_like(&(1000, 1));
     let noise = loss.draw(&x, &mut rng(15)).unwrap();
     let numbers: Vec<f64> = noise.own.as_vec().into_iter().map(f64::from).collect();
     assert!(kolmogorov_smirnov(numbers) < 1.95);

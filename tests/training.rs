@@ -128,7 +128,7 @@ fn w_stabilisation_finds_the_reference_s_energies() {
     let rows: Vec<[f64; 1]> = x.as_vec().into_iter().map(|x| [x]).collect();
     let data = Dataset::new(&rows).unwrap();
     let grid: Vec<f32> = (0..401).map(|i| -2.0 + i as f32 / 100.0).collect();
-    let points = Cpu::default().tensor_from_vec(grid.clone(), (401, 1));
+    let points = device().unwrap().tensor_from_vec(grid.clone(), (401, 1));
     let run = |w: f64| {
         let net = Mlp::silu(&[1, 2, 2, 1], 0).unwrap();
         let loss = EnergyDiscrepancy::with_variance(1.0)

@@ -12,7 +12,7 @@ use rand::RngExt;
 /// A net and points of random size; the first cases are the smallest that there are.
 struct Case {
     net: Mlp,
-    double: Plain<Mlp<f64, Cpu>>,
+    double: Plain<Mlp<f64, AutoDevice>>,
     x: Vec<f64>,
     shape: (usize, usize),
     rng: Rng,
@@ -45,7 +45,7 @@ impl Case {
         net.set_flat_parameters(&values).unwrap();
         let points = (0..n * d).map(|_| rng.random_range(-3.0..3.0_f32));
         let x: Vec<f64> = points.map(f64::from).collect();
-        let double = Plain(net.cast(&Cpu::default()).unwrap());
+        let double = Plain(net.cast(&device().unwrap()).unwrap());
         let name = format!("seed {seed}: {n} points, {widths:?}, {activation:?}");
         Case {
             net,
@@ -59,11 +59,13 @@ impl Case {
 
     fn single(&self) -> Points {
         let x = self.x.iter().map(|v| *v as f32).collect();
-        Cpu::default().tensor_from_vec(x, self.shape)
+        device().unwrap().tensor_from_vec(x, self.shape)
     }
 
     fn double(&self) -> Points<f64> {
-        Cpu::default().tensor_from_vec(self.x.clone(), self.shape)
+        device()
+            .unwrap()
+            .tensor_from_vec(self.x.clone(), self.shape)
     }
 
     fn normals(&mut self, rows: usize) -> Vec<f64> {
@@ -77,9 +79,9 @@ impl Case {
     /// Holds a fused loss and its gradient against the plain ones in f64.
     fn compare<L, S, D>(&self, loss: &L, noise: S, exact: D, what: &str)
     where
-        L: Loss<f32, Cpu, Noise = S> + Loss<f64, Cpu, Noise = D>,
-        Mlp: Behind<<L as Loss<f32, Cpu>>::Of>,
-        Plain<Mlp<f64, Cpu>>: Behind<<L as Loss<f64, Cpu>>::Of>,
+        L: Loss<f32, AutoDevice, Noise = S> + Loss<f64, AutoDevice, Noise = D>,
+        Mlp: Behind<<L as Loss<f32, AutoDevice>>::Of>,
+        Plain<Mlp<f64, AutoDevice>>: Behind<<L as Loss<f64, AutoDevice>>::Of>,
     {
         let (value, gradient) = loss.gradient(&self.net, &self.single(), &noise).unwrap();
         let (truth, slopes) = loss.gradient(&self.double, &self.double(), &exact).unwrap();
@@ -163,9 +165,11 @@ fn the_tape_operation_has_the_gradients_of_the_plain_path() {
 macro_rules! noise {
     ($E:ty, $shared:ident $shape:tt, $own:ident $own_shape:tt) => {
         Noise::<$E> {
-            shared: Cpu::default()
+            shared: device()
+                .unwrap()
                 .tensor_from_vec($shared.iter().map(|v| *v as $E).collect(), $shape),
-            own: Cpu::default()
+            own: device()
+                .unwrap()
                 .tensor_from_vec($own.iter().map(|v| *v as $E).collect(), $own_shape),
         }
     };
@@ -181,7 +185,7 @@ fn energy_discrepancy_with_wide_noise_agrees() {
         let mut values = case.net.flat_parameters();
         values[first..].iter_mut().for_each(|v| *v = v.abs());
         case.net.set_flat_parameters(&values).unwrap();
-        case.double = Plain(case.net.cast(&Cpu::default()).unwrap());
+        case.double = Plain(case.net.cast(&device().unwrap()).unwrap());
         let (shared, own) = (case.normals(n), case.normals(n * m));
         for w in [0.0, 1.0] {
             let loss = EnergyDiscrepancy::with_std(50.0)
@@ -244,7 +248,8 @@ fn contrastive_divergence_agrees() {
                 steps
                     .iter()
                     .map(|step| {
-                        Cpu::default()
+                        device()
+                            .unwrap()
                             .tensor_from_vec(step.iter().map(|v| *v as $E).collect(), (n, d))
                     })
                     .collect::<Vec<Points<$E>>>()
@@ -310,7 +315,9 @@ fn huge_energies_neither_overflow_nor_lose_the_gradient() {
     for a in [1e4_f32, -1e4, 1e-30] {
         let mut net = Mlp::tanh(&[1, 1], 0).unwrap();
         net.set_flat_parameters(&[a, 0.0]).unwrap();
-        let x: Points = Cpu::default().tensor_from_vec(vec![-1.0, 0.5, 2.0], (3, 1));
+        let x: Points = device()
+            .unwrap()
+            .tensor_from_vec(vec![-1.0, 0.5, 2.0], (3, 1));
         for w in [0.0, 1.0] {
             let loss = EnergyDiscrepancy::with_std(1.0).stabilisation(w);
             let noise = loss.draw(&x, &mut rng(1)).unwrap();

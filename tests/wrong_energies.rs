@@ -177,7 +177,7 @@ fn evaluation_names_the_energy() {
 #[test]
 fn no_points_have_no_values_and_no_values_of_a_point_are_an_error() {
     let (langevin, mala) = (Langevin::with_step_size(0.1), Mala::with_step_size(0.1));
-    let points = |count: usize| -> Points<f64> { Cpu::default().zeros_like(&(count, 1)) };
+    let points = |count: usize| -> Points<f64> { device().unwrap().zeros_like(&(count, 1)) };
     let mut rng = rng(1);
     for end in [
         langevin.chain(&TooFew, &points(0), 2, None, &mut rng),

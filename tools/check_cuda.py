@@ -1,11 +1,13 @@
 """Compiles the crate with the feature `cuda` on a machine without a GPU: `make check-cuda`.
 
 Takes a CUDA toolkit from PyPI into target/cuda, nothing system-wide. dfdx's kernels are compiled by its nvcc, and
-all of the crate, its tests, benches, examples and docs are checked. Nothing is linked or run: that needs the
-driver's libraries.
+all of the crate, its tests, benches, examples and docs are checked, and the cells of the notebooks. Nothing is linked
+or run: that needs the driver's libraries.
 """
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -33,8 +35,14 @@ def main() -> int:
         "PATH": f"{make_card_program()}:{toolkit / 'bin'}:{os.environ['PATH']}",
         "RUSTDOCFLAGS": "-D warnings",
     }
-    where = ["--features", "cuda", "--target-dir", FOLDER / "build"]
-    for command in (["clippy", "--all-targets", *where, "--", "-D", "warnings"], ["doc", "--no-deps", *where]):
+    where = ["--target-dir", FOLDER / "build"]
+    crate = ["--features", "cuda", *where]
+    cells = write_cells() / "Cargo.toml"
+    for command in (
+        ["clippy", "--all-targets", *crate, "--", "-D", "warnings"],
+        ["doc", "--no-deps", *crate],
+        ["check", "--manifest-path", cells, *where],
+    ):
         code = subprocess.run(["cargo", *command], cwd=ROOT, env=environment).returncode
         if code != 0:
             return code
@@ -64,6 +72,28 @@ def make_card_program() -> Path:
     program.write_text(f"#!/bin/sh\necho compute_cap\necho {COMPUTE_CAPABILITY}\n")
     program.chmod(0o755)
     return program.parent
+
+
+def write_cells() -> Path:
+    """A cargo project in which each notebook's cells, one after the other, are a program."""
+    project = FOLDER / "cells"
+    programs = project / "src" / "bin"
+    shutil.rmtree(project, ignore_errors=True)
+    programs.mkdir(parents=True)
+    manifest = (ROOT / "Cargo.toml").read_text()
+    # The same profiles, so that all that the crate depends on is compiled once.
+    profiles = manifest[manifest.index("[profile") : manifest.index("[lints")]
+    dependency = f'energy-discrepancy = {{ path = "{ROOT}", features = ["cuda"] }}'
+    package = '[package]\nname = "cells"\nversion = "0.0.0"\nedition = "2024"'
+    (project / "Cargo.toml").write_text(f"{package}\n[workspace]\n[dependencies]\n{dependency}\n{profiles}")
+    shutil.copy(ROOT / "Cargo.lock", project)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        lines = "".join("".join(cell["source"]) + "\n;\n" for cell in cells).splitlines()
+        code = "\n".join(line for line in lines if not line.startswith(":dep"))
+        main = f"fn main() -> Result<(), Box<dyn std::error::Error>> {{\n{code}\nOk(())\n}}\n"
+        (programs / f"{path.stem}.rs").write_text(f"#![allow(unused, redundant_semicolons)]\n{main}")
+    return project
 
 
 if __name__ == "__main__":

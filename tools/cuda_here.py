@@ -1,8 +1,8 @@
 """Says whether this machine can build and run the feature `cuda`, before anything is built: one line.
 
-Run by `make test CUDA=1` and `make lab CUDA=1`, which changes nothing else: a cell asks for the feature. dfdx compiles its
-kernels for the card that `nvidia-smi` names, with the `nvcc` on the PATH, and its programs do not start without the
-libraries that are looked for here.
+Run by `make lab CUDA=1` and its like. dfdx compiles its kernels for the card that `nvidia-smi` names, with the `nvcc`
+on the PATH, and its programs do not start without the libraries that are looked for here. With `--or-cpu` it adds that
+the CPU is used instead.
 """
 
 import ctypes
@@ -29,7 +29,8 @@ def main() -> int:
         print(f"cuda: {look()}")
         return 0
     except Missing as missing:
-        print(f"cuda: {missing}", file=sys.stderr)
+        instead = "; on the CPU instead" if sys.argv[1:] == ["--or-cpu"] else ""
+        print(f"cuda: {missing}{instead}", file=sys.stderr)
         return 1
 
 

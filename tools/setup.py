@@ -38,6 +38,12 @@ from layout import (
 
 MIN_RUST = (1, 95)
 VENV = ROOT / ".venv"
+FEATURES = [
+    feature.removeprefix(f"{KERNEL_NAME}/")
+    for feature in os.environ.get("EVCXR_FEATURES", "").replace(",", " ").split()
+    if feature.startswith(f"{KERNEL_NAME}/")
+]
+"""Cargo features with which notebooks use the crate; the relay adds them to their cells."""
 
 
 class Missing(Exception):
@@ -278,8 +284,9 @@ def write_configuration() -> None:
     # with a `?` makes rust-analyzer look at all crates once. To drop the variable again would cost
     # two more seconds, since evcxr compiles a cell that moves a variable twice. What the macros are
     # for, src/notebook/cell.rs says.
+    features = f", features = {json.dumps(FEATURES)}" if FEATURES else ""
     prelude = f'''
-:dep energy-discrepancy = {{ path = "{ROOT}" }}
+:dep energy-discrepancy = {{ path = "{ROOT}"{features} }}
 use energy_discrepancy::{{eprintln, print, println}};
 let _loaded: bool = "true".parse()?;
 '''
@@ -331,7 +338,7 @@ def ensure_template(python: Path, evcxr: Path) -> None:
 
 def fingerprint(evcxr: Path) -> str:
     files = [*source_files(), POOL / ".cargo" / "config.toml", ROOT / "tools" / "launch_kernel.py"]
-    return digest(files, f"{output('rustc', '-vV')}{evcxr}")
+    return digest(files, f"{output('rustc', '-vV')}{evcxr}{FEATURES}")
 
 
 def digest(files: list[Path], text: str) -> str:

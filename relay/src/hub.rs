@@ -2,6 +2,7 @@
 
 use crate::cell::{CatchUp, Cell, NOT_UTF8};
 use crate::displays::Displays;
+use crate::features::with_features;
 use crate::marker::{Marker, Markers};
 use crate::message::{Invalid, Key, Message};
 use crate::text::Text;
@@ -60,6 +61,8 @@ pub struct Hub<P> {
     greeting: Option<Greeting>,
     /// By how much evcxr's numbers of cells are ahead.
     ahead: u64,
+    /// Cargo features that cells get for their crates.
+    features: String,
 }
 
 /// Until a broadcast of the kernel reaches us, nothing is sent to it: a subscription takes effect
@@ -84,9 +87,15 @@ impl<P: Processes> Hub<P> {
             queue: VecDeque::new(),
             greeting: None,
             ahead: FIRST - 1,
+            features: String::new(),
         };
         hub.greet();
         hub
+    }
+
+    /// With cargo features for the crates of cells, such as `a-crate/cuda`.
+    pub fn features(self, features: String) -> Self {
+        Self { features, ..self }
     }
 
     fn greet(&mut self) {
@@ -165,10 +174,27 @@ impl<P: Processes> Hub<P> {
             self.queue.push_back(request);
             return;
         }
-        if request.kind() == "execute_request" {
-            self.cell = Some(Cell::new(request.clone()));
-        }
+        let request = match request.kind() {
+            "execute_request" => self.begin(request),
+            _ => request,
+        };
         self.send(Port::KernelShell, request);
+    }
+
+    /// A cell as it goes to the kernel: with the features that are asked for.
+    fn begin(&mut self, request: Message) -> Message {
+        let mut content = request.content();
+        let code = content["code"].as_str();
+        let changed = code.and_then(|code| with_features(code, &self.features));
+        let request = match changed {
+            Some(code) => {
+                content["code"] = json!(code);
+                self.key.with_content(request, &content)
+            }
+            None => request,
+        };
+        self.cell = Some(Cell::new(request.clone()));
+        request
     }
 
     /// A reply of the kernel.

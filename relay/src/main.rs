@@ -1,6 +1,7 @@
 //! A relay between Jupyter and the stock `evcxr_jupyter` kernel.
 //!
-//! Messages pass unchanged, but for marked lines of stdout, which become displays, updates of
+//! Messages pass unchanged, but for `:dep` lines of crates for which the environment variable
+//! `EVCXR_FEATURES` names cargo features, for marked lines of stdout, which become displays, updates of
 //! displays and cell errors, and for the Stop button. See the README for what that is good for.
 
 mod cell;
@@ -8,6 +9,7 @@ mod connection;
 mod control;
 mod displays;
 mod ending;
+mod features;
 mod hub;
 mod kernel;
 mod marker;
@@ -80,7 +82,8 @@ async fn run(command: &OsString, file: &Path) -> Result<i32, Failure> {
             sockets = KernelSockets::connect(&kernel.connection) => sockets?,
         };
         kernel.remove_file();
-        let hub = Hub::new(Key::new(&front.key), &secret, kernel.processes());
+        let features = std::env::var("EVCXR_FEATURES").unwrap_or_default();
+        let hub = Hub::new(Key::new(&front.key), &secret, kernel.processes()).features(features);
         let relay = Relay {
             hub,
             front: &mut front_sockets,

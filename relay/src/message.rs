@@ -191,6 +191,14 @@ impl Key {
         message
     }
 
+    /// The same message with another content.
+    pub fn with_content(&self, message: Message, content: &Value) -> Message {
+        let mut message = message;
+        message.parts[CONTENT] = content.to_string().into();
+        self.sign(&mut message);
+        message
+    }
+
     /// The same message as a consequence of another request.
     pub fn adopt(&self, message: Message, request: &Message) -> Message {
         let mut message = message;

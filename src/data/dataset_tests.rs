@@ -1,4 +1,5 @@
 use super::*;
+use crate::device;
 
 /// Rows 0 to 9 of (i, 100 + i², -i).
 fn ten() -> Dataset {
@@ -36,7 +37,10 @@ fn a_sample_has_different_rows_and_all_rows_keep_their_order() {
     }
     let all: Points<f64> = data.sample(10, &mut rng(0)).unwrap();
     assert_eq!(all.as_vec(), data.values);
-    assert_eq!(data.points::<f64, Cpu>().unwrap().as_vec(), data.values);
+    assert_eq!(
+        data.points::<f64, AutoDevice>().unwrap().as_vec(),
+        data.values
+    );
     let error = message(Data::<f32>::sample(&data, 11, &mut rng(0)));
     assert!(
         error.contains("the data set has shape (10, 3), but (11, 3) or more"),
@@ -118,7 +122,7 @@ fn standardised_columns_have_mean_0_and_variance_1_and_come_back() {
     // Twice, and after a choice of columns, the way back is the same.
     let twice = z.standardised().unwrap().columns(&["b", "a"]).unwrap();
     let back = twice
-        .restore(&twice.points::<f64, Cpu>().unwrap())
+        .restore(&twice.points::<f64, AutoDevice>().unwrap())
         .unwrap()
         .as_vec();
     let original = data.columns(&["b", "a"]).unwrap();
@@ -148,9 +152,9 @@ fn rescaling_refuses_what_cannot_be_done() {
     let turned = data.columns(&["c", "b", "a"]).unwrap();
     assert!(message(turned.standardised_like(&z)).contains("c, b, a here and a, b, c"));
     assert!(message(named.standardised_like(&z)).contains("(N, 3)"));
-    let flat: Points = Cpu::default().zeros_like(&(4, 2));
+    let flat: Points = device().unwrap().zeros_like(&(4, 2));
     assert!(message(z.restore(&flat)).contains("(4, 2), but (B, 3), as the data set has"));
-    let same: Points = Cpu::default().ones_like(&(4, 3));
+    let same: Points = device().unwrap().ones_like(&(4, 3));
     assert_eq!(data.restore(&same).unwrap().as_vec(), same.as_vec());
 }
 

@@ -1,5 +1,6 @@
 //! Grey images of one size.
 
+use crate::backend::device;
 use crate::energy::Points;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -89,7 +90,7 @@ impl Images {
     pub fn points(&self) -> Result<Points, Error> {
         let shape = (self.len(), self.size.0 * self.size.1);
         let values = self.pixels.iter().map(|p| f32::from(*p) / 127.5 - 1.0);
-        let points = Cpu::default().try_tensor_from_vec(values.collect(), shape);
+        let points = device()?.try_tensor_from_vec(values.collect(), shape);
         points.map_err(Error::tensor)
     }
 

@@ -43,7 +43,7 @@ use dfdx::prelude::*;
 /// assert_eq!(x.shape(), &(128, source.dimension()));
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Data<E: Dtype = f32, Dev: Device<E> = Cpu>: Sync {
+pub trait Data<E: Dtype = f32, Dev: Device<E> = AutoDevice>: Sync {
     /// D, the number of coordinates of a point.
     fn dimension(&self) -> usize;
 

@@ -14,13 +14,15 @@ use dfdx::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let x: Points<f64> = Cpu::default().tensor_from_vec(vec![2.0], (1, 1));
+/// let x: Points<f64> = device()?.tensor_from_vec(vec![2.0], (1, 1));
 /// assert_eq!(p.score(&x)?.as_vec(), [-2.0]);
 /// let at_zero = -0.5 * (2.0 * std::f64::consts::PI).ln();
 /// assert!((p.log_densities(&x)?.as_vec()[0] - (at_zero - 2.0)).abs() < 1e-12);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Density<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> + Data<E, Dev> {
+pub trait Density<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
+    Energy<E, Dev> + Data<E, Dev>
+{
     /// log p = -U at each point: `(B, D)` to `(B,)`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{
     Energy, Mlp, Naming, Parameter, Parameters, Points, TapedPoints, TapedValues, Values,
     for_each_backend, scalar,
 };
-use crate::backend::{Backend, Number, read};
+use crate::backend::{Backend, Number, device, read};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
@@ -21,13 +21,13 @@ use dfdx::prelude::*;
 ///
 /// let prior = LatentPrior::new(64, 200, 0)?;
 /// assert_eq!(prior.flat_parameters().len(), 93_601);
-/// let z: Points = Cpu::default().ones_like(&(1, 64));
+/// let z: Points = device()?.ones_like(&(1, 64));
 /// let tilt = prior.net().energy(&z)?.as_vec()[0];
 /// assert_eq!(prior.energy(&z)?.as_vec(), [tilt + 32.0]);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct LatentPrior<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct LatentPrior<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     net: Mlp<E, Dev>,
 }
 
@@ -50,7 +50,7 @@ impl LatentPrior {
     pub fn normal(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
         let shape = (n, self.net.widths()[0]);
         let values = f32::normals(n * shape.1, rng);
-        let points = Cpu::default().try_tensor_from_vec(values, shape);
+        let points = device()?.try_tensor_from_vec(values, shape);
         points.map_err(Error::tensor)
     }
 

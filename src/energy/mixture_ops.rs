@@ -156,6 +156,7 @@ for_each_backend!(implement);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device;
     use crate::rng;
 
     fn two_modes() -> GaussianMixture {
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn points_of_another_dimension_are_an_error() {
-        let flat: Points<f32> = Cpu::default().zeros_like(&(4, 3));
+        let flat: Points<f32> = device().unwrap().zeros_like(&(4, 3));
         assert!(
             two_modes()
                 .energy(&flat)

@@ -1,7 +1,7 @@
 //! A multilayer perceptron with run-time widths as an energy.
 
 use super::{Activation, Parameter, tensor};
-use crate::backend::{Backend, Number, read};
+use crate::backend::{Backend, Number, device, read};
 use crate::{Error, rng};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, Uniform};
@@ -20,7 +20,7 @@ use rand_distr::{Distribution, Uniform};
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let net = Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0)?;
-/// let x: Points = Cpu::default().zeros_like(&(7, 2));
+/// let x: Points = device()?.zeros_like(&(7, 2));
 /// assert_eq!(net.energy(&x)?.shape(), &(7,));
 /// assert_eq!(net.parameters()[0].0, "lin1.weight");
 /// # Ok::<(), Error>(())
@@ -28,7 +28,7 @@ use rand_distr::{Distribution, Uniform};
 /// PyTorch equivalent: `nn.Sequential(nn.Linear(2, 128), nn.Softplus(), ..., nn.Linear(128, 1))`,
 /// whose initialisation this is.
 #[derive(Debug)]
-pub struct Mlp<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Mlp<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     pub(super) layers: Vec<Layer<E, Dev>>,
     pub(super) widths: Vec<usize>,
     activation: Activation,
@@ -109,7 +109,7 @@ impl Mlp {
             widths,
             activation,
             Naming::default(),
-            &Cpu::default(),
+            &device()?,
             |fan_in, n| {
                 let bound = 1.0 / (fan_in as f64).sqrt();
                 let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;

@@ -1,13 +1,19 @@
 //! The multilayer perceptron as one fused operation: single precision on a CPU.
 
 use super::mlp::{Layer, check_input};
-use super::{Energy, Mlp, Points, TapedPoints, TapedValues, Values};
+use super::{Energy, Mlp};
 use crate::Error;
 use crate::backend::{Backend, append, read};
 use crate::kernel::{self, Activation, Network};
 use dfdx::prelude::*;
 use dfdx::tensor::CpuError;
 use std::cell::Cell;
+
+// Of this device, whatever the default one is.
+type Points = super::Points<f32, Cpu>;
+type Values = super::Values<f32, Cpu>;
+type TapedPoints = super::TapedPoints<f32, Cpu>;
+type TapedValues = super::TapedValues<f32, Cpu>;
 
 /// A net's parameters as they are now, for the fused kernels.
 ///
@@ -45,7 +51,7 @@ impl FusedMlp {
     }
 }
 
-impl Energy for FusedMlp {
+impl Energy<f32, Cpu> for FusedMlp {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         record(self.clone(), Vec::new(), x)
     }
@@ -117,7 +123,7 @@ pub(crate) fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
     values.get(total.len()..).unwrap_or_default()
 }
 
-impl Mlp {
+impl Mlp<f32, Cpu> {
     fn to_fused(&self) -> FusedMlp {
         let mut parameters = SPARE.take();
         parameters.clear();
@@ -150,7 +156,7 @@ impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
         self.to_fused().gradient(x)
     }
 
-    fn frozen(&self) -> Option<Box<dyn Energy>> {
+    fn frozen(&self) -> Option<Box<dyn Energy<f32, Cpu>>> {
         Some(Box::new(self.to_fused()))
     }
 }

@@ -21,7 +21,7 @@ use dfdx::tensor::Tape;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let net = Mlp::tanh(&[2, 16, 1], 0)?;
-/// let x: Points = Cpu::default().ones_like(&(1, 2));
+/// let x: Points = device()?.ones_like(&(1, 2));
 /// let (fused, plain) = (net.energy(&x)?.as_vec(), Plain(net).energy(&x)?.as_vec());
 /// assert!((fused[0] - plain[0]).abs() < 1e-6);
 /// # Ok::<(), Error>(())

@@ -56,13 +56,13 @@ use dfdx::prelude::*;
 ///     }
 /// }
 ///
-/// let x: Points = Cpu::default().tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// let x: Points = device()?.tensor_from_vec(vec![3.0, 4.0], (1, 2));
 /// assert_eq!(Quadratic.energy(&x)?.as_vec(), [12.5]);
 /// let (_, slope) = Quadratic.gradient(&x)?;
 /// assert_eq!(slope.as_vec(), [3.0, 4.0]);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// U at each point, `(B, D)` to `(B,)`, recorded on the tape that the points bring.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = Cpu> {
 
 /// First and second derivatives of an energy along each axis.
 #[derive(Debug)]
-pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// ∂U/∂x_d, `(B, D)`.
     pub gradient: Points<E, Dev>,
     /// ∂²U/∂x_d², the Hessian's diagonal, `(B, D)`.
@@ -156,7 +156,7 @@ pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
 ///     }
 /// }
 ///
-/// let x: Points = Cpu::default().tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// let x: Points = device()?.tensor_from_vec(vec![3.0, 4.0], (1, 2));
 /// assert_eq!(ScoreMatching.evaluate(&Quadratic, &x, &())?, 12.5 - 2.0);
 /// # Ok::<(), Error>(())
 /// ```
@@ -164,7 +164,7 @@ pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = Cpu> {
     message = "`{Self}` has no forward derivatives, which exact score matching needs",
     note = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"
 )]
-pub trait TwiceDifferentiable<E: Dtype = f32, Dev: Device<E> = Cpu>: Energy<E, Dev> {
+pub trait TwiceDifferentiable<E: Dtype = f32, Dev: Device<E> = AutoDevice>: Energy<E, Dev> {
     /// ∂U/∂x_d and ∂²U/∂x_d² at each point, `(B, D)` to two of `(B, D)`, on a tape.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use std::path::Path;
 /// use energy_discrepancy::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
-/// let mut weight: Tensor<(usize, usize), f32, Cpu> = Cpu::default().zeros_like(&(2, 3));
+/// let mut weight: Tensor<(usize, usize), f32, AutoDevice> = device()?.zeros_like(&(2, 3));
 /// let parameter: &mut dyn Parameter = &mut weight;
 /// parameter.set(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
 /// assert_eq!((parameter.sizes(), parameter.len()), (vec![2, 3], 6));
@@ -23,7 +23,7 @@ use std::path::Path;
 /// assert_eq!(weight.as_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Parameter<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Parameter<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The tensor's shape.
     fn sizes(&self) -> Vec<usize>;
 
@@ -94,7 +94,7 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 ///
 /// #[derive(Clone)]
 /// struct Quadratic {
-///     precision: Tensor<Rank0, f32, Cpu>,
+///     precision: Tensor<Rank0, f32, AutoDevice>,
 /// }
 /// impl Energy for Quadratic {
 ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
@@ -112,10 +112,11 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 ///     }
 /// }
 ///
-/// let energy = Quadratic { precision: Cpu::default().tensor(2.0) };
+/// let energy = Quadratic { precision: device()?.tensor(2.0) };
 /// assert_eq!(energy.parameters()[0].1.values(), [2.0]);
+/// # Ok::<(), Error>(())
 /// ```
-pub trait Parameters<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The parameters with their names, in a fixed order.
     fn parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)>;
 
@@ -194,7 +195,7 @@ pub trait Parameters<E: Dtype = f32, Dev: Device<E> = Cpu> {
     message = "`{Self}` has no named parameters, which training needs",
     note = "`Mlp` has them; for an energy of your own implement `Parameters`, whose two methods list the fields to train"
 )]
-pub trait Trainable<E: Dtype = f32, Dev: Device<E> = Cpu>:
+pub trait Trainable<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
     Energy<E, Dev> + Parameters<E, Dev>
 {
 }
@@ -242,12 +243,12 @@ mod tests {
     fn a_gradient_is_not_read_into_a_list_of_another_length_or_of_a_view() {
         let cpu = Cpu::default();
         let own: Tensor<(usize, usize), f64, Cpu> = cpu.tensor_from_vec(vec![1.0, 2.0], (1, 2));
-        let view: Points<f64> = own
+        let view: Points<f64, Cpu> = own
             .clone()
             .reshape_like(&(2,))
             .broadcast_like::<_, Axis<0>>(&(3, 2));
         let mut gradients = own.leaky_trace().square().sum().backward();
-        let mut read = |parameter: &dyn Parameter<f64>, count: usize| {
+        let mut read = |parameter: &dyn Parameter<f64, Cpu>, count: usize| {
             parameter.read_gradient(&mut gradients, &mut vec![0.0; count])
         };
         assert!(read(&own, 2).is_ok());

@@ -4,19 +4,20 @@ use crate::Error;
 use dfdx::prelude::*;
 
 /// A batch of B points in D dimensions, shape `(B, D)`.
-pub type Points<E = f32, Dev = Cpu> = Tensor<(usize, usize), E, Dev>;
+pub type Points<E = f32, Dev = AutoDevice> = Tensor<(usize, usize), E, Dev>;
 
 /// One number for each of B points, shape `(B,)`.
-pub type Values<E = f32, Dev = Cpu> = Tensor<(usize,), E, Dev>;
+pub type Values<E = f32, Dev = AutoDevice> = Tensor<(usize,), E, Dev>;
 
 /// The record of operations that a backward pass follows.
-pub type GradientTape<E = f32, Dev = Cpu> = OwnedTape<E, Dev>;
+pub type GradientTape<E = f32, Dev = AutoDevice> = OwnedTape<E, Dev>;
 
 /// Points that bring a tape, shape `(B, D)`.
-pub type TapedPoints<E = f32, Dev = Cpu> = Tensor<(usize, usize), E, Dev, GradientTape<E, Dev>>;
+pub type TapedPoints<E = f32, Dev = AutoDevice> =
+    Tensor<(usize, usize), E, Dev, GradientTape<E, Dev>>;
 
 /// Values that bring a tape, shape `(B,)`.
-pub type TapedValues<E = f32, Dev = Cpu> = Tensor<(usize,), E, Dev, GradientTape<E, Dev>>;
+pub type TapedValues<E = f32, Dev = AutoDevice> = Tensor<(usize,), E, Dev, GradientTape<E, Dev>>;
 
 /// Implements a trait for every number type and device that the crate compiles.
 ///

@@ -79,13 +79,14 @@ fn within(a: &[f32], dimension: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::data::Data;
+    use crate::device;
     use crate::energy::GaussianMixture;
     use crate::rng;
     use dfdx::prelude::*;
 
     #[test]
     fn few_points_by_hand() {
-        let points = |values: Vec<f32>, shape| Cpu::default().tensor_from_vec(values, shape);
+        let points = |values: Vec<f32>, shape| device().unwrap().tensor_from_vec(values, shape);
         let x: Points = points(vec![0.0, 0.0, 3.0, 4.0], (2, 2));
         let y: Points = points(vec![0.0, 4.0, 0.0, 4.0], (2, 2));
         // Between: (4 + 4 + 3 + 3)/4; within: 5 and 0.

@@ -22,13 +22,13 @@ use dfdx::prelude::*;
 ///         Ok(sum.broadcast_like::<_, Axis<1>>(&(rows, 2)))
 ///     }
 /// }
-/// let z: Points = Cpu::default().zeros_like(&(3, 1));
-/// let images: Points = Cpu::default().ones_like(&(3, 2));
+/// let z: Points = device()?.zeros_like(&(3, 1));
+/// let images: Points = device()?.ones_like(&(3, 2));
 /// let (error, slope) = Doubled.squared_error(&z, &images)?;
 /// assert_eq!((error.as_vec(), slope.as_vec()), (vec![2.0; 3], vec![-4.0; 3]));
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Decoder<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Decoder<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// G(z), recorded on the tape that the points bring.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::LatentHistory;
 use super::iteration::Outcome;
 use super::model::{LatentEbm, Settings};
 use super::shown::Shown;
-use crate::backend::read;
+use crate::backend::{device, read};
 use crate::energy::{Parameters, Points};
 use crate::train::{Optimiser, Stopped};
 use crate::{Error, Rng, rng};
@@ -201,8 +201,7 @@ impl LatentEbm {
         let rows = chosen
             .iter()
             .flat_map(|i| &images[i * pixels..(i + 1) * pixels]);
-        let points =
-            Cpu::default().try_tensor_from_vec(rows.copied().collect(), (chosen.len(), pixels));
+        let points = device()?.try_tensor_from_vec(rows.copied().collect(), (chosen.len(), pixels));
         points.map_err(Error::tensor)
     }
 }

@@ -1,6 +1,6 @@
 //! A generator of images: transposed convolutions.
 
-use crate::backend::{Backend, Number, read};
+use crate::backend::{Backend, Number, device, read};
 use crate::energy::{Parameter, Points, separate, tensor};
 use crate::kernel::generator::{Geometry, Packed, Stack};
 use crate::{Error, rng};
@@ -28,7 +28,7 @@ pub(super) const SLOPE: f64 = 0.1;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let generator = Generator::new(32, 16, 0)?;
-/// let z: Points = Cpu::default().ones_like(&(3, 32));
+/// let z: Points = device()?.ones_like(&(3, 32));
 /// assert_eq!(generator.decode(&z)?.shape(), &(3, 28 * 28));
 /// assert_eq!(generator.parameters()[2].0, "gen.2.weight");
 /// # Ok::<(), Error>(())
@@ -36,7 +36,7 @@ pub(super) const SLOPE: f64 = 0.1;
 /// PyTorch equivalent: `nn.Sequential(nn.ConvTranspose2d(64, 1024, 4, 1, 0), nn.LeakyReLU(0.1), ...,
 /// nn.ConvTranspose2d(256, 1, 4, 2, 1), nn.Tanh())` in a field `gen`.
 #[derive(Debug)]
-pub struct Generator<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Generator<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     pub(super) layers: Vec<Layer<E, Dev>>,
     pub(super) windows: Vec<Geometry>,
     pub(super) stack: Stack,
@@ -69,22 +69,17 @@ impl Generator {
     pub fn for_side(side: usize, latent: usize, features: usize, seed: u64) -> Result<Self, Error> {
         let mut rng = rng(seed);
         let spec = Spec::new(side, latent, features)?;
-        Self::build(
-            &spec.channels,
-            &spec.windows,
-            &Cpu::default(),
-            |shape, n| {
-                let [inputs, outputs, area] = shape;
-                let std = (2.0 / ((inputs + outputs) * area) as f64).sqrt();
-                let bound = 1.0 / ((outputs * area) as f64).sqrt();
-                let weight = Normal::new(0.0, std).map_err(Error::tensor)?;
-                let bias = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-                Ok(match n {
-                    Part::Weight(n) => weight.sample_iter(&mut rng).take(n).collect(),
-                    Part::Bias(n) => bias.sample_iter(&mut rng).take(n).collect(),
-                })
-            },
-        )
+        Self::build(&spec.channels, &spec.windows, &device()?, |shape, n| {
+            let [inputs, outputs, area] = shape;
+            let std = (2.0 / ((inputs + outputs) * area) as f64).sqrt();
+            let bound = 1.0 / ((outputs * area) as f64).sqrt();
+            let weight = Normal::new(0.0, std).map_err(Error::tensor)?;
+            let bias = Uniform::new(-bound, bound).map_err(Error::tensor)?;
+            Ok(match n {
+                Part::Weight(n) => weight.sample_iter(&mut rng).take(n).collect(),
+                Part::Bias(n) => bias.sample_iter(&mut rng).take(n).collect(),
+            })
+        })
     }
 }
 

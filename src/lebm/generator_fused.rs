@@ -5,11 +5,16 @@ use super::generator::points;
 use super::{Decoder, Generator};
 use crate::Error;
 use crate::backend::{Backend, append, read};
-use crate::energy::{Points, TapedPoints, Values, add};
+use crate::energy::add;
 use crate::kernel::generator::{Packed, Wanted, backward, forward};
 use dfdx::prelude::*;
 
-impl Generator {
+// Of this device, whatever the default one is.
+type Points = crate::energy::Points<f32, Cpu>;
+type Values = crate::energy::Values<f32, Cpu>;
+type TapedPoints = crate::energy::TapedPoints<f32, Cpu>;
+
+impl Generator<f32, Cpu> {
     fn packed(&self) -> &Packed {
         self.packed.get_or_init(|| {
             let mut parameters = Vec::with_capacity(self.stack.parameters());
@@ -66,7 +71,7 @@ impl Generator {
     }
 }
 
-impl Decoder for Generator {
+impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
     fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
         if Cpu::is_row_major(&z.retaped::<NoneTape>()) != Some(true) {
@@ -128,7 +133,7 @@ impl Decoder for Generator {
     }
 }
 
-impl Generator {
+impl Generator<f32, Cpu> {
     /// The same tensors, with their identities: the leaves of a tape.
     fn clone_leaves(&self) -> Self {
         let layers = self.layers.iter().map(|layer| super::generator::Layer {

@@ -1,11 +1,13 @@
 //! The generator in ordinary dfdx operations, on any device.
 
+use super::decoder::check_images;
 use super::generator::SLOPE;
 use super::{Decoder, Generator};
 use crate::Error;
 use crate::backend::{Backend, Number};
 use crate::energy::{
-    Parameter, Parameters, Plain, TapedPoints, for_each_backend, for_each_plain_backend, scalar,
+    Parameter, Parameters, Plain, Points, TapedPoints, backward, for_each_backend,
+    for_each_plain_backend, scalar,
 };
 use crate::kernel::generator::Geometry;
 use dfdx::prelude::*;
@@ -114,6 +116,27 @@ impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
         };
         run().map_err(Error::tensor)
     }
+
+    fn plain_reconstruction_gradient(
+        &self,
+        z: &Points<E, Dev>,
+        images: &Points<E, Dev>,
+    ) -> Result<(f64, Vec<E>), Error> {
+        let rows = z.shape().0;
+        if rows == 0 {
+            return Err(Error::setting("images", 0, "at least 1"));
+        }
+        let decoded = self.plain_decode(z.leaky_trace())?;
+        check_images(images, decoded.shape())?;
+        let error = || -> Result<_, Dev::Err> {
+            let squares = decoded.try_sub(images.clone())?.try_square()?;
+            squares.try_sum()?.try_div(scalar::<E>(rows as f64))
+        };
+        let error = error().map_err(Error::tensor)?;
+        let mut gradient = vec![E::default(); self.stack.parameters()];
+        let mean = backward(error, &self.named_parameters(), &mut gradient)?;
+        Ok((mean, gradient))
+    }
 }
 
 macro_rules! implement {
@@ -124,6 +147,20 @@ macro_rules! implement {
                 z: TapedPoints<$E, $Dev>,
             ) -> Result<TapedPoints<$E, $Dev>, Error> {
                 self.0.plain_decode(z)
+            }
+        }
+
+        impl Plain<Generator<$E, $Dev>> {
+            /// As [`Generator::reconstruction_gradient`], in ordinary operations.
+            ///
+            /// # Errors
+            /// As there.
+            pub fn reconstruction_gradient(
+                &self,
+                z: &Points<$E, $Dev>,
+                images: &Points<$E, $Dev>,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                self.0.plain_reconstruction_gradient(z, images)
             }
         }
 
@@ -159,6 +196,21 @@ macro_rules! plain {
                 z: TapedPoints<$E, $Dev>,
             ) -> Result<TapedPoints<$E, $Dev>, Error> {
                 self.plain_decode(z)
+            }
+        }
+
+        impl Generator<$E, $Dev> {
+            /// The mean over the images of |x - G(z)|², and its gradient with respect to all parameters in
+            /// one list, in the order of [`crate::energy::Parameters::parameters`].
+            ///
+            /// # Errors
+            /// If the latent points or the images have the wrong shape, or there are none.
+            pub fn reconstruction_gradient(
+                &self,
+                z: &Points<$E, $Dev>,
+                images: &Points<$E, $Dev>,
+            ) -> Result<(f64, Vec<$E>), Error> {
+                self.plain_reconstruction_gradient(z, images)
             }
         }
     };

@@ -24,7 +24,7 @@ const MOST: usize = 10_000;
 /// use energy_discrepancy::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
-/// let z: Points = Cpu::default().tensor_from_vec(vec![0.0, 0.0, 2.0, 4.0], (2, 2));
+/// let z: Points = device()?.tensor_from_vec(vec![0.0, 0.0, 2.0, 4.0], (2, 2));
 /// let line = interpolate(&z, &[(0, 1)], 3)?;
 /// assert_eq!(line.as_vec(), [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]);
 /// # Ok::<(), Error>(())
@@ -67,10 +67,13 @@ pub fn interpolate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device;
 
     #[test]
     fn pairs_follow_each_other_and_what_is_impossible_is_named() {
-        let z: Points = Cpu::default().tensor_from_vec(vec![1.0, 3.0, -1.0], (3, 1));
+        let z: Points = device()
+            .unwrap()
+            .tensor_from_vec(vec![1.0, 3.0, -1.0], (3, 1));
         let lines = interpolate(&z, &[(2, 1), (0, 0)], 3).unwrap();
         assert_eq!(lines.as_vec(), [-1.0, 1.0, 3.0, 1.0, 1.0, 1.0]);
         let error = |pairs: &[(usize, usize)], count| {

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let (generator, prior) = (Generator::new(8, 2, 0)?, LatentPrior::new(8, 16, 1)?);
-/// let images: Points = Cpu::default().zeros_like(&(20, 28 * 28));
+/// let images: Points = device()?.zeros_like(&(20, 28 * 28));
 /// let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
 /// let mut run = LatentEbm::new(generator, prior, loss).epochs(2).batch(8).quiet();
 /// // Another cell, which may be run again after Stop:

@@ -18,15 +18,15 @@ use dfdx::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let (generator, prior) = (Generator::new(16, 4, 0)?, LatentPrior::new(16, 24, 1)?);
-/// let images: Points = Cpu::default().zeros_like(&(5, 28 * 28));
+/// let images: Points = device()?.zeros_like(&(5, 28 * 28));
 /// let posterior = Posterior::new(&generator, &prior, &images, 0.3)?;
-/// let start: Points = Cpu::default().zeros_like(&(5, 16));
+/// let start: Points = device()?.zeros_like(&(5, 16));
 /// let langevin = Langevin::with_noise_std(0.1);
 /// let z = langevin.chain(&posterior, &start, 20, None, &mut rng(0))?.last;
 /// assert_eq!(generator.decode(&z)?.shape(), images.shape());
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Posterior<'a, E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Posterior<'a, E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     decoder: &'a dyn Decoder<E, Dev>,
     prior: &'a dyn Energy<E, Dev>,
     images: &'a Points<E, Dev>,

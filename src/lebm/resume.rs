@@ -49,7 +49,7 @@ impl LatentEbm {
     ///     let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
     ///     Ok(LatentEbm::new(generator, prior, loss).batch(4).quiet())
     /// };
-    /// let images: Points = Cpu::default().zeros_like(&(8, 28 * 28));
+    /// let images: Points = device()?.zeros_like(&(8, 28 * 28));
     /// # let temporary = tempfile::tempdir().unwrap();
     /// # let folder = temporary.path();
     /// let mut run = set_up()?.epochs(1).checkpoints(folder, 500);

@@ -155,6 +155,7 @@ for_each_backend!(implement);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device;
     use crate::energy::{TapedPoints, TapedValues};
     use crate::rng;
     use dfdx::prelude::*;
@@ -167,7 +168,7 @@ mod tests {
     }
 
     fn points() -> Points<f64> {
-        Cpu::default().zeros_like(&(8, 2))
+        device().unwrap().zeros_like(&(8, 2))
     }
 
     #[test]
@@ -227,7 +228,7 @@ mod tests {
             let noise = loss.draw(x, &mut rng(0)).unwrap();
             loss.evaluate(energy, x, &noise).unwrap_err().to_string()
         };
-        let none: Points<f64> = Cpu::default().zeros_like(&(0, 2));
+        let none: Points<f64> = device().unwrap().zeros_like(&(0, 2));
         assert!(message(&Constant, &none).contains("at least one point"));
         assert!(message(&Single, &points()).contains("Single has shape (1,)"));
     }

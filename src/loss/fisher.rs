@@ -45,13 +45,14 @@ pub fn fisher_divergence(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device;
     use crate::energy::GaussianMixture;
     use dfdx::prelude::*;
 
     #[test]
     fn an_empty_batch_is_an_error() {
         let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap();
-        let none: Points<f64> = Cpu::default().zeros_like(&(0, 1));
+        let none: Points<f64> = device().unwrap().zeros_like(&(0, 1));
         let error = fisher_divergence(&p, &p, &none).unwrap_err();
         assert!(error.to_string().contains("at least one point"), "{error}");
     }

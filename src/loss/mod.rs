@@ -32,7 +32,7 @@ use crate::{Error, Rng};
 use dfdx::prelude::*;
 
 /// A loss on a tape: one number, and how it came about.
-pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, GradientTape<E, Dev>>;
+pub type TapedLoss<E = f32, Dev = AutoDevice> = Tensor<Rank0, E, Dev, GradientTape<E, Dev>>;
 
 /// A function of an energy and a batch of data, with noise that is given or drawn.
 ///
@@ -53,7 +53,7 @@ pub type TapedLoss<E = f32, Dev = Cpu> = Tensor<Rank0, E, Dev, GradientTape<E, D
 /// ```
 ///
 /// `Debug` tells one loss from another with other settings: a checkpoint keeps what it says.
-pub trait Loss<E: Number = f32, Dev: Backend<E> = Cpu>: std::fmt::Debug {
+pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     /// What the loss asks of an energy.
     type Of: ?Sized;
 

@@ -38,7 +38,7 @@ use dfdx::prelude::*;
 ///     fn perturb(&self, x: &Points, noise: &Points) -> Result<Points, Error> {
 ///         let (n, d) = *x.shape();
 ///         let m = noise.shape().0 / n;
-///         let repeated: Tensor<(usize, usize, usize), f32, Cpu> =
+///         let repeated: Tensor<(usize, usize, usize), f32, AutoDevice> =
 ///             x.clone().broadcast_like::<_, Axis<1>>(&(n, m, d));
 ///         Ok(repeated.reshape_like(&(n * m, d)) + noise.clone())
 ///     }
@@ -51,7 +51,7 @@ use dfdx::prelude::*;
 /// assert!(loss.evaluate(&Mlp::tanh(&[1, 4, 1], 0)?, &x, &noise)?.is_finite());
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu>: std::fmt::Debug {
+pub trait Perturbation<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     /// What one perturbation of a batch draws.
     type Noise;
 
@@ -87,7 +87,7 @@ pub trait Perturbation<E: Number = f32, Dev: Backend<E> = Cpu>: std::fmt::Debug 
 /// use energy_discrepancy::dfdx::prelude::*;
 /// use energy_discrepancy::loss::{Gaussian, Perturbation};
 ///
-/// let x: Points<f64> = Cpu::default().zeros_like(&(1000, 1));
+/// let x: Points<f64> = device()?.zeros_like(&(1000, 1));
 /// let gaussian = Gaussian::with_variance(2.0);
 /// let particles = gaussian.perturb(&x, &gaussian.draw(&x, 4, &mut rng(0))?)?;
 /// assert_eq!(particles.shape(), &(4000, 1));
@@ -102,7 +102,7 @@ pub struct Gaussian {
 
 /// The perturbations of one evaluation of [`Gaussian`]: standard normal numbers.
 #[derive(Clone, Debug)]
-pub struct Noise<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Noise<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// ξ, shared by a point's M particles: `(N, D)`.
     pub shared: Points<E, Dev>,
     /// ξ', each particle's own: `(N, M, D)`.

@@ -16,8 +16,8 @@ use dfdx::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let x: Points = Cpu::default().ones_like(&(1, 1));
-/// let still: Points = Cpu::default().zeros_like(&(1, 1));
+/// let x: Points = device()?.ones_like(&(1, 1));
+/// let still: Points = device()?.zeros_like(&(1, 1));
 /// // ∇U(1) = 1, and no noise: 1 - 0.1/2.
 /// let moved = Langevin::with_step_size(0.1).step(&p, &x, &still)?.x;
 /// assert_eq!(moved.as_vec(), [0.95]);

@@ -19,7 +19,7 @@ use rand::RngExt;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let start: Points = Cpu::default().zeros_like(&(100, 1));
+/// let start: Points = device()?.zeros_like(&(100, 1));
 /// let chain = Mala::with_step_size(1.0).chain(&p, &start, 20, None, &mut rng(0))?;
 /// assert!((0.5..1.0).contains(&chain.acceptance));
 /// # Ok::<(), Error>(())
@@ -31,7 +31,7 @@ pub struct Mala {
 
 /// The random numbers of one step.
 #[derive(Clone, Debug)]
-pub struct MalaNoise<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct MalaNoise<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// ξ of the proposal, standard normal: `(B, D)`.
     pub proposal: Points<E, Dev>,
     /// Uniform numbers in [0, 1), which decide on acceptance: `(B,)`.

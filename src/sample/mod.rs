@@ -21,13 +21,13 @@ use dfdx::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let start: Points = Cpu::default().zeros_like(&(1000, 1));
+/// let start: Points = device()?.zeros_like(&(1000, 1));
 /// let chain = Mala::with_step_size(0.5).chain(&p, &start, 50, Some(10), &mut rng(0))?;
 /// assert_eq!(chain.kept.len(), 5);
 /// assert!(chain.acceptance > 0.8);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
+pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
     /// The random numbers of one step.
     type Noise;
 
@@ -107,7 +107,7 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let x: Points = Cpu::default().zeros_like(&(100, 1));
+/// let x: Points = device()?.zeros_like(&(100, 1));
 /// let mala = Mala::with_step_size(1.0);
 /// let step = mala.step(&p, &x, &mala.draw(&x, &mut rng(0))?)?;
 /// let moved = step.x.as_vec().iter().filter(|x| **x != 0.0).count();
@@ -115,7 +115,7 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = Cpu> {
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Step<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The new points, `(B, D)`.
     pub x: Points<E, Dev>,
     /// The share of points that moved: 1 for samplers that accept every proposal.
@@ -130,7 +130,7 @@ pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
 /// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let start: Points = Cpu::default().zeros_like(&(100, 1));
+/// let start: Points = device()?.zeros_like(&(100, 1));
 /// let langevin = Langevin::with_step_size(0.1);
 /// let chain = langevin.chain(&p, &start, 30, Some(10), &mut rng(0))?;
 /// assert_eq!((chain.steps, chain.acceptance), (30, 1.0));
@@ -139,7 +139,7 @@ pub struct Step<E: Dtype = f32, Dev: Device<E> = Cpu> {
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Chain<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub struct Chain<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The last state, `(B, D)`.
     pub last: Points<E, Dev>,
     /// The states that were to be kept, in order.

@@ -1,7 +1,7 @@
 //! The training loop, compiled here whatever energy and loss a cell brings.
 
+use super::board::View;
 use super::history::History;
-use super::side_by_side::View;
 use super::stopped::Stopped;
 use super::{Adam, Ema, Metric, Optimiser};
 use crate::backend::{Backend, Number, all_finite};

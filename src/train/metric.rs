@@ -27,7 +27,7 @@ use dfdx::prelude::*;
 /// assert_eq!(run.history().metric("mean energy").unwrap().values.len(), 3);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Metric<E: Dtype = f32, Dev: Device<E> = Cpu> {
+pub trait Metric<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The number for this energy, with random numbers that training does not use.
     ///
     /// # Errors

@@ -1,11 +1,15 @@
 //! Training: an energy, a loss and data, step by step, with the Stop button at hand.
 
 mod adam;
+mod board;
 mod fit;
 mod history;
+#[cfg(any(test, feature = "cuda"))]
+mod in_turns;
 mod metric;
 mod optimiser;
 mod resume;
+#[cfg(not(feature = "cuda"))]
 mod side_by_side;
 mod stopped;
 mod sweep;

@@ -1,7 +1,11 @@
 //! Several runs that share the cores.
 
+use super::board::{Lane, Portable, View};
 use super::fit::{Bounds, Fit, Run};
-use super::side_by_side::{self, Lane, View};
+#[cfg(feature = "cuda")]
+use super::in_turns::train;
+#[cfg(not(feature = "cuda"))]
+use super::side_by_side::train;
 use super::{Stopped, Trainer};
 use crate::Error;
 use crate::backend::{Backend, Number};
@@ -12,7 +16,8 @@ use dfdx::prelude::*;
 use std::fmt;
 use std::time::Duration;
 
-/// Trains several runs side by side, each on a core of its own as far as there are cores.
+/// Trains several runs side by side, each on a core of its own as far as there are cores; with the
+/// feature `cuda`, turn by turn on one thread.
 ///
 /// All runs advance at the same pace, by the share of their steps that is done: half-way through
 /// every one of them is half trained. Each ends with the same bits as if it were trained alone.
@@ -38,7 +43,7 @@ use std::time::Duration;
 /// # Ok::<(), Error>(())
 /// ```
 #[must_use]
-pub struct Sweep<'a, E: Number = f32, Dev: Backend<E> = Cpu> {
+pub struct Sweep<'a, E: Number = f32, Dev: Backend<E> = AutoDevice> {
     runs: Vec<(String, &'a mut dyn SweepRun<E, Dev>)>,
 }
 
@@ -73,7 +78,7 @@ impl<'a, E: Number, Dev: Backend<E>> Sweep<'a, E, Dev> {
             let lane: Box<dyn Lane + '_> = Box::new(OnData { run, data });
             (label, lane)
         });
-        side_by_side::train(lanes.collect())
+        train(lanes.collect())
     }
 }
 
@@ -128,7 +133,7 @@ impl fmt::Debug for Ended {
 }
 
 /// A run as a sweep sees it: a [`Trainer`] of any energy and loss.
-pub trait SweepRun<E: Number, Dev: Backend<E>>: Send {
+pub trait SweepRun<E: Number, Dev: Backend<E>>: Portable {
     /// Trains until `leaves` says so.
     #[doc(hidden)]
     fn advance(
@@ -144,11 +149,11 @@ pub trait SweepRun<E: Number, Dev: Backend<E>>: Send {
 
 impl<N, L, E, Dev> SweepRun<E, Dev> for Trainer<N, L, E, Dev>
 where
-    N: Trainable<E, Dev> + Behind<L::Of> + Clone + Send,
-    L: Loss<E, Dev> + Send,
+    N: Trainable<E, Dev> + Behind<L::Of> + Clone + Portable,
+    L: Loss<E, Dev> + Portable,
     E: Number,
     Dev: Backend<E>,
-    Run<E, Dev>: Fit<E, Dev> + Send,
+    Run<E, Dev>: Fit<E, Dev> + Portable,
 {
     fn advance(
         &mut self,

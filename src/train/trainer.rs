@@ -40,7 +40,7 @@ use std::time::Duration;
 /// let energies = run.ema().energy(&data.sample(5, &mut rng(1))?)?;
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = Cpu> {
+pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = AutoDevice> {
     pub(super) energy: N,
     pub(super) ema: N,
     loss: L,

@@ -14,7 +14,7 @@ CARD = "NVIDIA H100, 580.65, 9.0"
 def machine(tmp_path):
     """A machine that has what it is given."""
 
-    def look(*, smi=None, most="13.0", nvcc=None, architectures="compute_90", headers=False, libraries=()):
+    def look(*options, smi=None, most="13.0", nvcc=None, architectures="compute_90", headers=False, libraries=()):
         def program(name, text):
             path = tmp_path / "bin" / name
             path.write_text(f"#!/bin/sh\n{text}\n")
@@ -37,7 +37,7 @@ def machine(tmp_path):
             "CUDA_PATH": str(tmp_path),
             "LD_LIBRARY_PATH": f"{tmp_path / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}",
         }
-        command = [sys.executable, ROOT / "tools" / "cuda_here.py"]
+        command = [sys.executable, ROOT / "tools" / "cuda_here.py", *options]
         result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
         said = result.stdout + result.stderr
         assert said.startswith("cuda: ") and said.count("\n") == 1, said
@@ -78,3 +78,8 @@ def test_missing_headers_are_named(machine):
         pytest.skip("this machine has a toolkit")
     code, said = machine(**WHOLE | {"headers": False})
     assert code == 1 and "set CUDA_PATH to the folder of the CUDA toolkit" in said
+
+
+def test_the_cpu_takes_the_place_where_that_is_wanted(machine):
+    code, said = machine("--or-cpu", **WHOLE | {"smi": None})
+    assert code == 1 and said.endswith("nvidia-smi is not on the PATH; on the CPU instead")

@@ -482,3 +482,21 @@ proptest! {
         prop_assert_eq!(stage.kinds(Port::Shell), ["execute_reply"]);
     }
 }
+
+#[test]
+fn the_crate_gets_the_features_that_the_environment_names() {
+    let mut stage = Stage::new();
+    stage.hub = stage.hub.features("energy-discrepancy/cuda".into());
+    let code = ":dep energy-discrepancy = { path = \"..\" }";
+    let content = json!({"code": code, "stop_on_error": true});
+    let request = stage.key.request("execute_request", &content);
+    stage.hub.request(request.clone());
+    let (_, sent) = stage.take().remove(0);
+    let sent = stage.key.read(sent.into_frames()).unwrap();
+    let code = ":dep energy-discrepancy = { path = \"..\", features = [\"cuda\"] }";
+    assert_eq!(sent.content(), json!({"code": code, "stop_on_error": true}));
+    // The kernel's messages are still known for this cell's.
+    stage.kernel_says(&sent, "execute_input", json!({"execution_count": 2}));
+    stage.done(&sent, "ok");
+    assert_eq!(stage.seen(Port::Shell)[0].1["status"], "ok");
+}

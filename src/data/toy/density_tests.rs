@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Energy, Quadrature, rng};
+use crate::{Energy, Quadrature, device, rng};
 
 /// Every toy that has a density in closed form.
 pub(super) fn exact() -> Vec<(Toy, Box<dyn Density<f64>>)> {
@@ -8,7 +8,7 @@ pub(super) fn exact() -> Vec<(Toy, Box<dyn Density<f64>>)> {
 }
 
 pub(super) fn densities(p: &dyn Density<f64>, grid: &Quadrature) -> Vec<f64> {
-    let x = grid.points(&Cpu::default()).unwrap();
+    let x = grid.points(&device().unwrap()).unwrap();
     p.log_densities(&x)
         .unwrap()
         .as_vec()
@@ -64,7 +64,7 @@ fn gradients_are_slopes() {
                 let moved = each
                     .map(|(i, v)| if i % 2 == axis { v + h } else { v })
                     .collect();
-                let moved: Points<f64> = Cpu::default().tensor_from_vec(moved, (50, 2));
+                let moved: Points<f64> = device().unwrap().tensor_from_vec(moved, (50, 2));
                 p.energy(&moved).unwrap().as_vec()
             };
             let slopes = moved(h)
@@ -102,7 +102,7 @@ fn scalar_and_tensor_densities_agree() {
 #[test]
 fn the_centre_and_far_away_are_finite() {
     let points = vec![0.0, 0.0, 1e-20, 0.0, 1e-9, 1e-9, 1e-3, 0.0, 100.0, -100.0];
-    let far: Points = Cpu::default().tensor_from_vec(points, (5, 2));
+    let far: Points = device().unwrap().tensor_from_vec(points, (5, 2));
     for p in [rings(), circles(), Rings::new(&[0.0, 0.5], 0.5).unwrap()] {
         let (energy, gradient) = p.gradient(&far).unwrap();
         assert!(energy.as_vec().into_iter().all(f32::is_finite), "{p:?}");
@@ -127,7 +127,7 @@ fn the_board_is_flat_and_ends() {
         f32::INFINITY,
         0.0,
     ];
-    let x: Points = Cpu::default().tensor_from_vec(points, (6, 2));
+    let x: Points = device().unwrap().tensor_from_vec(points, (6, 2));
     let (energy, gradient) = checkerboard().gradient(&x).unwrap();
     let (inside, outside) = (32f32.ln(), f32::INFINITY);
     let energy = energy.as_vec();
@@ -148,10 +148,10 @@ fn impossible_rings_and_points_are_errors() {
     assert!(message(&[-1.0], 1.0).contains("radius = -1"));
     assert!(message(&[f64::NAN], 1.0).contains("radius = NaN"));
     assert!(message(&[1.0], 0.0).contains("std = 0"));
-    let none: Points = Cpu::default().zeros_like(&(0, 2));
+    let none: Points = device().unwrap().zeros_like(&(0, 2));
     assert_eq!(rings().energy(&none).unwrap().shape(), &(0,));
     assert_eq!(checkerboard().energy(&none).unwrap().shape(), &(0,));
-    let flat: Points = Cpu::default().zeros_like(&(4, 3));
+    let flat: Points = device().unwrap().zeros_like(&(4, 3));
     assert!(
         rings()
             .energy(&flat)
