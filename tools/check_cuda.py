@@ -30,11 +30,7 @@ def main() -> int:
     except subprocess.CalledProcessError:
         print("check-cuda: pip could not get the toolkit (its own message is above)", file=sys.stderr)
         return 1
-    environment = os.environ | {
-        "CUDA_PATH": str(toolkit),
-        "PATH": f"{make_card_program()}:{toolkit / 'bin'}:{os.environ['PATH']}",
-        "RUSTDOCFLAGS": "-D warnings",
-    }
+    environment = environment_with(toolkit)
     where = ["--target-dir", FOLDER / "build"]
     crate = ["--features", "cuda", *where]
     cells = write_cells() / "Cargo.toml"
@@ -47,6 +43,15 @@ def main() -> int:
         if code != 0:
             return code
     return 0
+
+
+def environment_with(toolkit: Path) -> dict[str, str]:
+    # The same for all that builds there: dfdx is built anew where it changes.
+    return os.environ | {
+        "CUDA_PATH": str(toolkit),
+        "PATH": f"{make_card_program()}:{toolkit / 'bin'}:{os.environ['PATH']}",
+        "RUSTDOCFLAGS": "-D warnings",
+    }
 
 
 def make_toolkit() -> Path:
