@@ -106,8 +106,13 @@ fn a_training_ends_with_the_same_weights() {
         let mut there = Trainer::new(cuda, loss()).steps(20).batch(32).quiet();
         let _ = here.fit(&data).unwrap();
         let _ = there.fit(&data).unwrap();
-        let expected = here.energy().flat_parameters();
-        assert_near("weights", &there.energy().flat_parameters(), &expected);
+        let (mut found, mut expected) = (
+            there.energy().flat_parameters(),
+            here.energy().flat_parameters(),
+        );
+        // The loss does not see the last bias. Its gradient is round-off, of which Adam makes steps.
+        assert!((found.pop().unwrap() - expected.pop().unwrap()).abs() < 1e-7);
+        assert_near("weights", &found, &expected);
     }
 }
 
