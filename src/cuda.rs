@@ -2,8 +2,10 @@
 
 use crate::Error;
 use crate::backend::{Backend, Number};
+use cudarc::driver::result::{device, init};
 use dfdx::prelude::*;
 use std::cell::OnceCell;
+use std::fmt::Debug;
 
 /// The first GPU.
 ///
@@ -14,10 +16,15 @@ pub(crate) fn first_gpu() -> Result<Cuda, Error> {
         if let Some(first) = first.get() {
             return Ok(first.clone());
         }
-        let built = Cuda::try_build(0, 0)
-            .map_err(|error| Error::Tensor(format!("no GPU can be used: {error:?}")))?;
+        // dfdx panics where there is none: the driver is asked before.
+        init().and_then(|()| device::get(0)).map_err(unusable)?;
+        let built = Cuda::try_build(0, 0).map_err(unusable)?;
         Ok(first.get_or_init(|| built).clone())
     })
+}
+
+fn unusable(error: impl Debug) -> Error {
+    Error::Tensor(format!("no GPU can be used: {error:?}"))
 }
 
 impl<E: Number> Backend<E> for Cuda

@@ -13,6 +13,24 @@ fn gpu() -> Cuda {
     device().unwrap()
 }
 
+/// The driver reads once, for the whole process, which GPUs to hide: the test runs itself once more.
+#[test]
+fn without_a_gpu_there_is_an_error() {
+    let hidden = "CUDA_VISIBLE_DEVICES";
+    if std::env::var(hidden).as_deref() == Ok("") {
+        let error = device().unwrap_err().to_string();
+        assert!(error.contains("no GPU can be used"), "{error}");
+        return;
+    }
+    let again = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "without_a_gpu_there_is_an_error", "--nocapture"])
+        .env(hidden, "")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && said.is_empty(), "{said}");
+}
+
 /// Two points of each Gaussian of a grid, and of nothing else.
 fn points<Dev: Device<f64>>(device: &Dev) -> Points<f64, Dev> {
     let values = (0..50).flat_map(|i| [f64::from(i % 5) - 2.0, f64::from(i / 10) - 2.0]);
