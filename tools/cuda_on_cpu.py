@@ -1,4 +1,4 @@
-"""Runs a command on a card that is not there: `tools/cuda_on_cpu.py cargo test --features cuda --test cuda`.
+"""Runs the GPU's tests without a GPU, or another command: `tools/cuda_on_cpu.py cargo test --features cuda`.
 
 Stand-ins for NVIDIA's libraries, made from tests/cuda_on_cpu, take their place. dfdx's own kernels are compiled for the
 CPU and run there, thread by thread. The toolkit and the build's folder are those of `make check-cuda`.
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from check_cuda import FOLDER, ROOT, environment_with, make_toolkit
+from layout import locked
 
 SOURCES = ROOT / "tests" / "cuda_on_cpu"
 COMPILE = [sys.executable, SOURCES / "compile_kernels.py"]
@@ -31,23 +32,33 @@ LIBRARIES = {
 }
 """Functions that are left out return NOT_SUPPORTED, or nvrtc's INTERNAL_ERROR."""
 
+TESTS = (
+    [sys.executable, SOURCES / "test_stand_in.py"],
+    ["cargo", "test", "--features", "cuda", "--test", "cuda"],
+)
+
 
 def main() -> int:
-    if len(sys.argv) < 2:
-        print(__doc__, file=sys.stderr)
-        return 2
+    if shutil.which(COMPILER[0]) is None:
+        print("cuda-on-cpu: the C++ compiler g++ is missing", file=sys.stderr)
+        return 1
     try:
         environment = make_environment()
     except subprocess.CalledProcessError as error:
         print(f"cuda-on-cpu: {shlex.join(map(str, error.cmd))} fails (its message is above)", file=sys.stderr)
         return 1
-    return subprocess.run(sys.argv[1:], cwd=ROOT, env=environment).returncode
+    for command in [sys.argv[1:]] if len(sys.argv) > 1 else TESTS:
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        if code != 0:
+            return code
+    return 0
 
 
 def make_environment() -> dict[str, str]:
     """The environment of a command that finds the stand-ins instead of NVIDIA's libraries."""
     toolkit = make_toolkit()
-    folder = make(toolkit)
+    with locked(FOLDER / "on_cpu.lock", on_wait=lambda: print("cuda-on-cpu: waiting for another", file=sys.stderr)):
+        folder = make(toolkit)
     environment = environment_with(toolkit)
 
     def before(name: str) -> str:
@@ -114,8 +125,8 @@ def make_library(name: str, folder: Path, toolkit: Path, cudarc: Path) -> None:
 def package(name: str) -> Path:
     """The folder of a dependency's source."""
     host = re.search("host: (.*)", output(["rustc", "-vV"]))[1]
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--features", "cuda", "--filter-platform", host]
-    packages = json.loads(output(command))["packages"]
+    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--features", "cuda"]
+    packages = json.loads(output([*command, "--filter-platform", host]))["packages"]
     return next(Path(found["manifest_path"]).parent for found in packages if found["name"] == name)
 
 

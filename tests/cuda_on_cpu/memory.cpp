@@ -1,7 +1,8 @@
 // The card's memory: pages of this process.
 //
 // Each block of memory ends where pages begin that nobody may touch, and begins behind others: a kernel that reads or
-// writes past its end (or after it was freed) does not go on. New memory holds NaNs, so that results of what nobody wrote show.
+// writes past its end (or after it was freed) does not go on. New memory holds NaNs, so that results of what nobody
+// wrote show.
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>

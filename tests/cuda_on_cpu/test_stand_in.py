@@ -174,7 +174,10 @@ class Kernels(unittest.TestCase):
             self.assertEqual(launch("last", grid, block, out), INVALID_VALUE, (grid, block))
 
     def test_reading_past_the_end_ends_the_process(self):
-        program = "import test_stand_in as t; t.start(); t.launch('past_the_end', (1,)*3, (1,)*3, t.put([1.0]), t.room(1))"
+        program = (
+            "import test_stand_in as t; t.start(); "
+            "t.launch('past_the_end', (1, 1, 1), (1, 1, 1), t.put([1.0]), t.room(1))"
+        )
         folder = os.path.dirname(os.path.abspath(__file__))
         result = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
         self.assertEqual(result.returncode, -11)
@@ -257,7 +260,8 @@ class Products(unittest.TestCase):
         self.assertEqual((code, c), (0, self.expected(0, 1, 4, 3) + self.expected(0, 1, 4, 3, 20)))
 
     def test_leading_dimensions_must_hold_a_column(self):
-        for of_a, of_b, lda, ldb, ldc in ((0, 0, 3, 2, 4), (1, 0, 1, 2, 4), (0, 0, 4, 1, 4), (0, 1, 4, 2, 4), (0, 0, 4, 2, 3)):
+        wrong = (0, 0, 3, 2, 4), (1, 0, 1, 2, 4), (0, 0, 4, 1, 4), (0, 1, 4, 2, 4), (0, 0, 4, 2, 3)
+        for of_a, of_b, lda, ldb, ldc in wrong:
             code, _ = self.multiply(of_a, of_b, lda, ldb, ldc, 0.0, [0.0] * 12)
             self.assertEqual(code, 7, (of_a, of_b, lda, ldb, ldc))
 
