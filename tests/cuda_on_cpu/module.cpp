@@ -72,7 +72,8 @@ const Kernel *kernels_of(const std::string &ptx) {
     size_t at = ptx.find(mark);
     if (at != std::string::npos) {
         at += mark.size();
-        return open(ptx.substr(at, ptx.find('\n', at) - at));
+        const Kernel *kernels = open(ptx.substr(at, ptx.find('\n', at) - at));
+        return kernels != nullptr && names_in(kernels) == names_in(ptx) ? kernels : nullptr;
     }
     auto found = libraries().find(names_in(ptx));
     return found == libraries().end() ? nullptr : found->second;
