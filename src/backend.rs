@@ -83,12 +83,16 @@ pub(crate) fn append<S: Shape, E: Number, Dev: Backend<E>>(
     tensor: &Tensor<S, E, Dev>,
     values: &mut Vec<E>,
 ) {
+    let (start, count) = (values.len(), tensor.shape().num_elements());
+    if count == 0 {
+        // dfdx would look for a first value.
+        return;
+    }
     if Dev::is_row_major(tensor) != Some(true) {
         values.extend(tensor.as_vec());
         return;
     }
-    let start = values.len();
-    values.resize(start + tensor.shape().num_elements(), E::default());
+    values.resize(start + count, E::default());
     tensor.copy_into(&mut values[start..]);
 }
 

@@ -19,3 +19,4 @@ pub use crate::sample::{Langevin, Mala, Sampler};
 pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
 pub use crate::{Error, Preset, Quadrature, Rng, device, rng};
 pub use dfdx::shapes::HasShape;
+pub use dfdx::tensor::AutoDevice;

@@ -94,7 +94,8 @@ impl Dataset {
     /// bytes.extend([1.5f32, -2.0].iter().flat_map(|value| value.to_le_bytes()));
     /// let path = std::env::temp_dir().join(format!("points-{}.npy", std::process::id()));
     /// std::fs::write(&path, bytes).unwrap();
-    /// assert_eq!(Dataset::read_npy(&path)?.points::<f32, _>()?.as_vec(), [1.5, -2.0]);
+    /// let x: Points = Dataset::read_npy(&path)?.points()?;
+    /// assert_eq!(x.as_vec(), [1.5, -2.0]);
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok::<(), Error>(())
     /// ```

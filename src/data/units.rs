@@ -98,7 +98,8 @@ impl Dataset {
     ///
     /// let train = Dataset::new(&[[1.0], [3.0]])?.standardised()?;
     /// let test = Dataset::new(&[[4.0]])?.standardised_like(&train)?;
-    /// assert_eq!(test.points::<f64, _>()?.as_vec(), [2.0]);
+    /// let z: Points<f64> = test.points()?;
+    /// assert_eq!(z.as_vec(), [2.0]);
     /// # Ok::<(), Error>(())
     /// ```
     pub fn standardised_like(&self, other: &Dataset) -> Result<Self, Error> {

@@ -111,7 +111,7 @@ macro_rules! implement {
             }
 
             fn energy(&self, z: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
-                let mut total = self.net.energy(z)?.as_vec();
+                let mut total = read(&self.net.energy(z)?);
                 let halves = half_squares(&read(z), z.shape().1).collect::<Vec<_>>();
                 total
                     .iter_mut()

@@ -58,6 +58,12 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
     ) -> Result<Tensor<(usize,), E, Dev, T>, Error> {
         check_input(&self.widths, x.shape())?;
         let rows = x.shape().0;
+        if rows == 0 {
+            // On a GPU dfdx would launch no thread, which is an error there.
+            let (x, tape) = x.split_tape();
+            let none = x.device().try_zeros_like(&(0,)).map_err(Error::tensor)?;
+            return Ok(none.put_tape(tape));
+        }
         let run = || -> Result<_, Dev::Err> {
             let mut a = x;
             for layer in 0..self.layers.len() {

@@ -74,6 +74,9 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
     fn energy(&self, x: &Points<E, Dev>) -> Result<Values<E, Dev>, Error> {
+        if x.shape().0 == 0 {
+            return x.device().try_zeros_like(&(0,)).map_err(Error::tensor);
+        }
         Ok(self.energy_taped(x.leaky_trace())?.split_tape().0)
     }
 
@@ -82,12 +85,12 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
     fn gradient(&self, x: &Points<E, Dev>) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
-        let (energy, tape) = self.energy_taped(x.leaky_trace())?.split_tape();
-        if energy.shape().0 == 0 {
+        if x.shape().0 == 0 {
             // dfdx would divide by the number of values.
             let none = x.device().try_zeros_like(x).map_err(Error::tensor)?;
-            return Ok((energy, none));
+            return Ok((self.energy(x)?, none));
         }
+        let (energy, tape) = self.energy_taped(x.leaky_trace())?.split_tape();
         let sum = energy.clone().put_tape(tape).try_sum::<Rank0, _>();
         let mut gradients = sum
             .and_then(|sum| sum.try_backward())

@@ -111,7 +111,7 @@ impl Comparison {
     /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
     /// let q = GaussianMixture::new(&[1.0], &[[1.0]], &[1.0])?;
     /// let grid = Quadrature::interval(-9.0..10.0, 1001)?;
-    /// let far = Comparison::on::<f64, _>(&q, &p, &grid)?;
+    /// let far = Comparison::on::<f64, AutoDevice>(&q, &p, &grid)?;
     /// assert!((far.kl - 0.5).abs() < 1e-9 && (far.total_variation - 0.3829).abs() < 1e-4);
     /// # Ok::<(), Error>(())
     /// ```
@@ -153,7 +153,7 @@ impl Comparison {
 ///
 /// let p = GaussianMixture::new(&[0.2, 0.8], &[[-5.0], [5.0]], &[1.0, 1.0])?;
 /// let grid = Quadrature::interval(-15.0..15.0, 1000)?;
-/// let masses = mode_masses::<f64, _>(&p, &[[-5.0], [5.0]], &grid)?;
+/// let masses = mode_masses::<f64, AutoDevice>(&p, &[[-5.0], [5.0]], &grid)?;
 /// assert!((masses[0] - 0.2).abs() < 1e-6);
 /// # Ok::<(), Error>(())
 /// ```

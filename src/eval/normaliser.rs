@@ -17,7 +17,7 @@ use crate::quadrature::Quadrature;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[0.5])?; // normalised: log Z = 0
 /// let grid = Quadrature::square(-4.0..4.0, 101)?;
-/// assert!(log_z::<f64, _>(&p, &grid)?.abs() < 1e-12);
+/// assert!(log_z::<f64, AutoDevice>(&p, &grid)?.abs() < 1e-12);
 /// # Ok::<(), Error>(())
 /// ```
 pub fn log_z<E: Number, Dev: Backend<E>>(
@@ -39,7 +39,7 @@ pub fn log_z<E: Number, Dev: Backend<E>>(
 /// use energy_discrepancy::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let densities = density_on::<f64, _>(&p, &Quadrature::interval(-8.0..8.0, 101)?)?;
+/// let densities = density_on::<f64, AutoDevice>(&p, &Quadrature::interval(-8.0..8.0, 101)?)?;
 /// let at_zero = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
 /// assert!((densities[50] - at_zero).abs() < 1e-12);
 /// # Ok::<(), Error>(())
