@@ -38,9 +38,10 @@ use dfdx::prelude::*;
 ///     fn perturb(&self, x: &Points, noise: &Points) -> Result<Points, Error> {
 ///         let (n, d) = *x.shape();
 ///         let m = noise.shape().0 / n;
-///         let repeated: Tensor<(usize, usize, usize), f32, AutoDevice> =
-///             x.clone().broadcast_like::<_, Axis<1>>(&(n, m, d));
-///         Ok(repeated.reshape_like(&(n * m, d)) + noise.clone())
+///         let offsets: Tensor<(usize, usize, usize), f32, AutoDevice> =
+///             noise.clone().reshape_like(&(n, m, d));
+///         let repeated = x.clone().broadcast_like::<_, Axis<1>>(&(n, m, d));
+///         Ok((repeated + offsets).reshape_like(&(n * m, d)))
 ///     }
 /// }
 ///

@@ -12,7 +12,7 @@ import threading
 import unittest
 from ctypes import byref, c_char_p, c_double, c_int, c_longlong, c_size_t, c_uint64, c_void_p
 
-CUDA = ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)
+CUDA = ctypes.CDLL("libcuda.so.1")
 BLAS = ctypes.CDLL("libcublas.so")
 NVRTC = ctypes.CDLL("libnvrtc.so")
 INVALID_VALUE, OUT_OF_MEMORY, NOT_INITIALIZED, NO_DEVICE, INVALID_CONTEXT, INVALID_PTX = 1, 2, 3, 100, 201, 218
