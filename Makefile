@@ -9,7 +9,7 @@ endif
 cuda := $(if $(CUDA),--features cuda)
 cuda_here := $(if $(CUDA),cuda-here)
 # What notebooks get, without a change of theirs.
-export EVCXR_FEATURES := $(if $(CUDA),energy-discrepancy/cuda)
+export EVCXR_FEATURES := $(if $(CUDA),energy-discrepancy/cuda,$(EVCXR_FEATURES))
 export JUPYTER_CONFIG_PATH := $(if $(JUPYTER_CONFIG_PATH),$(JUPYTER_CONFIG_PATH):)$(CURDIR)/.kernel/etc/jupyter
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
