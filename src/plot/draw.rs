@@ -1,5 +1,6 @@
 //! Drawing a chart with plotters, on a bitmap or as SVG.
 
+use super::embedded::Embedded;
 use super::legend::Entries;
 use super::{Chart, Legend, frame};
 use crate::Error;
@@ -23,6 +24,7 @@ pub(crate) fn draw<DB: DrawingBackend>(
     area: &Area<DB>,
     titled: bool,
     scale: f64,
+    embedded: Option<&Embedded>,
 ) -> Result<Pixels, Error> {
     let px = |size: f64| (size * scale).round() as i32;
     let entries = Entries::of(chart, area, scale);
@@ -36,7 +38,10 @@ pub(crate) fn draw<DB: DrawingBackend>(
         entries.draw(&right, (px(4.0), top + px(6.0)))?;
     }
     if let Some(picture) = &chart.picture {
-        plane.draw_picture(picture)?;
+        match embedded {
+            Some(embedded) => plane.embed_picture(picture, embedded)?,
+            None => plane.draw_picture(picture)?,
+        }
     }
     for marker in &chart.verticals {
         plane.draw_vertical(*marker)?;

@@ -1,6 +1,7 @@
 //! One or several charts as a picture.
 
 use super::color_bar::ColorBar;
+use super::embedded::Embedded;
 use super::layout::Layout;
 use super::raster::{self, OVERSAMPLING};
 use super::{Chart, ColorScale};
@@ -122,21 +123,24 @@ impl Figure {
         let mut pixels = vec![255; 3 * large.0 as usize * large.1 as usize];
         let backend = BitMapBackend::with_buffer(&mut pixels, large);
         let root = backend.into_drawing_area();
-        layout.draw(self, &root, f64::from(OVERSAMPLING))?;
+        layout.draw(self, &root, f64::from(OVERSAMPLING), None)?;
         drop(root);
         raster::encode(&raster::shrink(&pixels, large.0 as usize), width, height)
     }
 
-    /// The figure as an SVG document.
+    /// The figure as an SVG document: lines and words as such, density maps and images as PNG inside it.
     ///
     /// # Errors
     /// As [`Figure::png`].
     pub fn svg(&self) -> Result<String, Error> {
         let layout = Layout::of(self)?;
         let mut document = String::new();
-        let backend = SVGBackend::with_string(&mut document, layout.whole);
-        layout.draw(self, &backend.into_drawing_area(), 1.0)?;
-        Ok(document)
+        let (backend, pictures) = (
+            SVGBackend::with_string(&mut document, layout.whole),
+            Embedded::default(),
+        );
+        layout.draw(self, &backend.into_drawing_area(), 1.0, Some(&pictures))?;
+        Ok(pictures.put_into(document))
     }
 
     /// Writes the figure to a file that ends in `.png` or `.svg`.

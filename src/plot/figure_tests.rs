@@ -1,6 +1,7 @@
 //! Figures as a whole: what their pictures hold, and what is refused.
 
-use super::{Chart, ColorScale, DensityMap, Figure, Legend, Line};
+use super::{Chart, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line};
+use base64::Engine;
 
 fn waves() -> Chart {
     let x: Vec<f64> = (0..200).map(|i| f64::from(i) / 20.0).collect();
@@ -132,4 +133,49 @@ fn what_cannot_be_drawn_says_why() {
     let path = std::env::temp_dir().join("figure.gif");
     let message = waves().figure().save(&path).unwrap_err().to_string();
     assert!(message.contains("ends in .png or .svg"), "{message}");
+}
+
+#[test]
+fn pictures_are_small_in_an_svg_and_have_their_colours() {
+    // 128 images of 28 x 28 pixels whose neighbours all differ, and a map beside them.
+    let pixels: Vec<f32> = (0..128 * 28 * 28)
+        .map(|i| (i * 7 % 41) as f32 / 20.0 - 1.0)
+        .collect();
+    let values: Vec<f64> = (0..10_000).map(|i| f64::from(i * 13 % 97)).collect();
+    let figure = Figure::row([
+        Chart::new("digits").images(ImageGrid::new(&pixels, (28, 28)).columns(16)),
+        Chart::new("map").density_map(DensityMap::square(-1.0..1.0, &values)),
+    ]);
+    let svg = figure.svg().unwrap();
+    assert_eq!(svg.matches("<image ").count(), 2);
+    assert!(!svg.contains("fill=\"#0102"), "a place without a picture");
+    assert!(svg.len() < 600_000, "{} bytes", svg.len());
+    let picture = Chart::new("")
+        .bare()
+        .images(ImageGrid::new(&[-1.0, 1.0, 1.0, -1.0], (2, 2)));
+    let svg = picture.figure().svg().unwrap();
+    let data = svg
+        .split("base64,")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let png = base64::engine::general_purpose::STANDARD
+        .decode(data)
+        .unwrap();
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let size = reader.next_frame(&mut rgb).unwrap();
+    // Twice the 48 pixels of the document; a line around 2 x 2 pixels, each 24 times as large.
+    assert_eq!((size.width, size.height), (96, 96));
+    let at = |x: usize, y: usize| rgb[3 * (96 * y + x)];
+    assert_eq!(
+        [at(24, 24), at(71, 24), at(24, 71), at(71, 71)],
+        [0, 255, 255, 0]
+    );
+    // The line is grey up to the last corner.
+    assert_eq!([at(0, 0), at(23, 24), at(72, 71), at(95, 95)], [140; 4]);
 }

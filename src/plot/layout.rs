@@ -1,6 +1,7 @@
 //! Where the parts of a figure stand: its title, labels, charts and colour bar.
 
 use super::draw::{Area, Pixels, draw, failed};
+use super::embedded::Embedded;
 use super::{Figure, text, theme};
 use crate::Error;
 use plotters::prelude::*;
@@ -68,12 +69,14 @@ impl Layout {
         })
     }
 
-    /// Draws the figure, where `scale` pixels are one pixel of the final picture.
+    /// Draws the figure, where `scale` pixels are one pixel of the final picture; pictures go where
+    /// they are embedded.
     pub(crate) fn draw<DB: DrawingBackend>(
         &self,
         figure: &Figure,
         root: &Area<DB>,
         scale: f64,
+        embedded: Option<&Embedded>,
     ) -> Result<(), Error> {
         let px = |size: u32| (f64::from(size) * scale).round() as i32;
         root.fill(&WHITE).map_err(failed)?;
@@ -85,7 +88,7 @@ impl Layout {
             let place = |j: usize| (left + j as i32 * width, top + i as i32 * height);
             let cell = |j| root.clone().shrink(place(j), (width, height));
             let charts = row.iter().enumerate();
-            let drawn = charts.map(|(j, chart)| draw(chart, &cell(j), titled, scale));
+            let drawn = charts.map(|(j, chart)| draw(chart, &cell(j), titled, scale, embedded));
             planes.push(drawn.collect::<Result<_, _>>()?);
         }
 

@@ -10,6 +10,7 @@ mod color_bar;
 mod color_scale;
 mod density_map;
 mod draw;
+mod embedded;
 mod figure;
 #[cfg(test)]
 mod figure_tests;

@@ -4,6 +4,7 @@ use super::Line;
 use super::axis::{Scale, Ticked};
 use super::clip::clip;
 use super::draw::{Area, failed};
+use super::embedded::{Canvas, Embedded};
 use super::picture::Picture;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color};
@@ -58,6 +59,31 @@ impl<DB: DrawingBackend> Plane<DB> {
             }
         }
         Ok(())
+    }
+
+    /// Has the picture embedded in the plane's place.
+    pub(crate) fn embed_picture(
+        &self,
+        picture: &Picture,
+        embedded: &Embedded,
+    ) -> Result<(), Error> {
+        let (width, height) = self.pixels.dim_in_pixel();
+        let mut canvas = Canvas::of(width, height);
+        // Shares of the plane, since plotters' own pixels leave its last column and row free.
+        let share = |(x, y)| {
+            let right = self.x.position(x) - self.x.low;
+            let down = self.y.high - self.y.position(y);
+            (
+                right / (self.x.high - self.x.low),
+                down / (self.y.high - self.y.low),
+            )
+        };
+        for (corners, color) in picture.patches()? {
+            canvas.fill(corners.map(share), color);
+        }
+        let place = [(0, 0), (width as i32, height as i32)];
+        let rectangle = Rectangle::new(place, embedded.add(&canvas)?.filled());
+        self.pixels.draw(&rectangle).map_err(failed)
     }
 
     pub(crate) fn draw_vertical(&self, x: f64) -> Result<(), Error> {
