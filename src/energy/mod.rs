@@ -85,12 +85,15 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
     fn gradient(&self, x: &Points<E, Dev>) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
+        let none = || x.device().try_zeros_like(x).map_err(Error::tensor);
         if x.shape().0 == 0 {
-            // dfdx would divide by the number of values.
-            let none = x.device().try_zeros_like(x).map_err(Error::tensor)?;
-            return Ok((self.energy(x)?, none));
+            return Ok((self.energy(x)?, none()?));
         }
         let (energy, tape) = self.energy_taped(x.leaky_trace())?.split_tape();
+        if energy.shape().0 == 0 {
+            // Not as many as points, which whoever reads them finds. dfdx would divide by their number.
+            return Ok((energy, none()?));
+        }
         let sum = energy.clone().put_tape(tape).try_sum::<Rank0, _>();
         let mut gradients = sum
             .and_then(|sum| sum.try_backward())
