@@ -1,5 +1,6 @@
-//! The GPU against the CPU, in ordinary dfdx operations on both: built with the feature `cuda`, and run
-//! where a GPU is (`make test CUDA=1`). Noise is drawn on the host, so that both see the same.
+//! The GPU against the CPU, in ordinary dfdx operations on both: built with the feature `cuda`, and run where
+//! a GPU is (`make test CUDA=1`) or stand-ins for it (`make test-cuda-on-cpu`). Noise is drawn on the host, so
+//! that both see the same.
 
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used)] // A test may.

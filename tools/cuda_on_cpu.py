@@ -4,7 +4,6 @@ Stand-ins for NVIDIA's libraries, made from tests/cuda_on_cpu, take their place.
 CPU and run there, thread by thread. The toolkit and the build's folder are those of `make check-cuda`.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from check_cuda import FOLDER, ROOT, environment_with, make_toolkit
 from layout import locked
+from setup import digest
 
 SOURCES = ROOT / "tests" / "cuda_on_cpu"
 COMPILE = [sys.executable, SOURCES / "compile_kernels.py"]
@@ -88,7 +88,8 @@ def make(toolkit: Path) -> Path:
     kernels = sorted(dfdx.rglob("src/**/*.cu"))
     includes = [f"-I{folder}" for folder in sorted({header.parent for header in dfdx.rglob("src/**/*.cuh")})]
     folder = FOLDER / "on_cpu"
-    stamp, made = folder / "stamp", fingerprint([*SOURCES.iterdir(), Path(__file__)], f"{toolkit} {dfdx} {cudarc}")
+    sources = [*sorted(filter(Path.is_file, SOURCES.iterdir())), Path(__file__).resolve()]
+    stamp, made = folder / "stamp", digest(sources, f"{toolkit} {dfdx} {cudarc}")
     if stamp.exists() and stamp.read_text() == made:
         return folder
     print("cuda-on-cpu: making the stand-ins (a minute)", file=sys.stderr)
@@ -138,13 +139,6 @@ def package(name: str) -> Path:
 
 def output(command: list[str]) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def fingerprint(files: list[Path], more: str) -> str:
-    digest = hashlib.sha256(more.encode())
-    for file in sorted(filter(Path.is_file, files)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

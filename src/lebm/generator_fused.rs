@@ -49,6 +49,19 @@ impl Generator<f32, Cpu> {
     ///
     /// # Errors
     /// If the latent points or the images have the wrong shape, or there are none.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    /// use energy_discrepancy::dfdx::prelude::*;
+    ///
+    /// let generator = Generator::new(8, 2, 0)?;
+    /// let z: Points = device()?.zeros_like(&(3, 8));
+    /// let grey: Points = device()?.zeros_like(&(3, 28 * 28));
+    /// let (mean, gradient) = generator.reconstruction_gradient(&z, &grey)?;
+    /// assert!(mean > 0.0 && gradient.len() == generator.flat_parameters().len());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn reconstruction_gradient(
         &self,
         z: &Points,

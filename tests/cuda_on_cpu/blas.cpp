@@ -73,29 +73,18 @@ Status cublasDestroy_v2(Handle *handle) {
 
 Status cublasSetStream_v2(Handle *handle, CUstream) { return handle == nullptr ? NOT_INITIALIZED : SUCCESS; }
 
-Status cublasSgemm_v2(Handle *handle, int of_a, int of_b, int m, int n, int k, const float *alpha, const float *a,
-                      int lda, const float *b, int ldb, const float *beta, float *c, int ldc) {
-    return product(handle, of_a, of_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
-}
-
-Status cublasDgemm_v2(Handle *handle, int of_a, int of_b, int m, int n, int k, const double *alpha, const double *a,
-                      int lda, const double *b, int ldb, const double *beta, double *c, int ldc) {
-    return product(handle, of_a, of_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
-}
-
-Status cublasSgemmStridedBatched(Handle *handle, int of_a, int of_b, int m, int n, int k, const float *alpha,
-                                 const float *a, int lda, long long stride_a, const float *b, int ldb,
-                                 long long stride_b, const float *beta, float *c, int ldc, long long stride_c,
-                                 int batch) {
-    return product(handle, of_a, of_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c,
-                   batch);
-}
-
-Status cublasDgemmStridedBatched(Handle *handle, int of_a, int of_b, int m, int n, int k, const double *alpha,
-                                 const double *a, int lda, long long stride_a, const double *b, int ldb,
-                                 long long stride_b, const double *beta, double *c, int ldc, long long stride_c,
-                                 int batch) {
-    return product(handle, of_a, of_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c,
-                   batch);
-}
+// One product, and many whose matrices follow each other at fixed distances.
+#define PRODUCTS(one, many, T)                                                                                        \
+    Status one(Handle *handle, int of_a, int of_b, int m, int n, int k, const T *alpha, const T *a, int lda,          \
+               const T *b, int ldb, const T *beta, T *c, int ldc) {                                                   \
+        return product(handle, of_a, of_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);                 \
+    }                                                                                                                 \
+    Status many(Handle *handle, int of_a, int of_b, int m, int n, int k, const T *alpha, const T *a, int lda,         \
+                long long next_a, const T *b, int ldb, long long next_b, const T *beta, T *c, int ldc,                \
+                long long next_c, int batch) {                                                                        \
+        return product(handle, of_a, of_b, m, n, k, alpha, a, lda, next_a, b, ldb, next_b, beta, c, ldc, next_c,      \
+                       batch);                                                                                        \
+    }
+PRODUCTS(cublasSgemm_v2, cublasSgemmStridedBatched, float)
+PRODUCTS(cublasDgemm_v2, cublasDgemmStridedBatched, double)
 }
