@@ -11,7 +11,7 @@ pub use crate::loss::{
     ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
     fisher_divergence,
 };
-pub use crate::notebook::{self, Claims, Live, Progress, Results, ShowResult, StopButton};
+pub use crate::notebook::{self, Claims, Live, Progress, Results, StopButton};
 pub use crate::plot::{
     Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
 };

@@ -22,7 +22,9 @@ fn main() {
     let cells = by_name![
         a_cell_that_prints,
         a_cell_that_fails,
-        a_cell_that_ends_in_an_error,
+        a_cell_that_ends_in_results,
+        a_cell_that_prints_what_looks_like_evcxr_s_lines,
+        a_cell_that_catches_a_panic,
         a_cell_that_panics,
         a_cell_that_is_handed_a_panic,
         a_cell_with_a_long_line,
@@ -31,7 +33,9 @@ fn main() {
     let checks = by_name![
         printing_is_as_it_was_but_for_half_lines,
         a_failed_question_mark_is_the_cell_s_error,
-        a_result_that_is_an_error_is_the_cell_s_error,
+        a_result_shows_its_figure_or_its_message,
+        what_looks_like_evcxr_s_lines_stays_text,
+        a_caught_panic_is_not_told_in_the_place_of_a_later_one,
         a_panic_is_the_cell_s_error,
         a_long_line_is_closed_by_a_short_one,
         figures_are_shown_one_after_the_other,
@@ -51,7 +55,7 @@ struct EvcxrUserCodeError {}
 impl<T: Display> From<T> for EvcxrUserCodeError {
     fn from(error: T) -> Self {
         eprintln!("{}", error);
-        println!("{}", "EVCXR_ERROR_OCCURRED");
+        println!("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED);
         EvcxrUserCodeError {}
     }
 }
@@ -169,25 +173,122 @@ fn a_failed_question_mark_is_the_cell_s_error() {
     );
 }
 
-fn a_cell_that_ends_in_an_error() {
-    Err::<(), _>(Error::Figure("at the end".into())).evcxr_display();
+/// What evcxr does with a last expression that has no `evcxr_display`.
+fn shown_by_debug(value: &dyn std::fmt::Debug) {
+    std::println!("EVCXR_BEGIN_CONTENT text/plain\n{value:?}\nEVCXR_END_CONTENT");
+}
+
+fn a_cell_that_ends_in_results() {
+    shown_by_debug(&Err::<Chart, _>(Error::Figure("at the end".into())));
+    shown_by_debug(&Ok::<Chart, Error>(chart(&[0.0, 1.0])));
     chart(&[0.0]).evcxr_display();
 }
 
-fn a_result_that_is_an_error_is_the_cell_s_error() {
-    let output = run("a_cell_that_ends_in_an_error", RELAY);
-    let errors = messages(&output);
-    assert_eq!(errors.len(), 2, "{output:?}");
-    assert_eq!(
-        errors[0]["content"]["evalue"],
-        "the figure cannot be drawn: at the end"
+fn a_result_shows_its_figure_or_its_message() {
+    let output = run("a_cell_that_ends_in_results", RELAY);
+    let text = stdout(&output);
+    let plain = "EVCXR_BEGIN_CONTENT text/plain\n";
+    assert!(
+        text.starts_with(&format!(
+            "{plain}Err(the figure cannot be drawn: at the end)\n"
+        )),
+        "{text}"
+    );
+    let picture = text
+        .split("EVCXR_BEGIN_CONTENT image/png\n")
+        .nth(1)
+        .unwrap();
+    let rest = "EVCXR_BEGIN_CONTENT evcxr/rest\n)\nEVCXR_END_CONTENT\n";
+    let end = format!("\nEVCXR_END_CONTENT\n{plain}Figure: a line\nEVCXR_END_CONTENT\n{rest}");
+    assert!(
+        picture.starts_with("iVBOR") && picture.contains(&end),
+        "{text}"
+    );
+    let [error] = &messages(&output)[..] else {
+        panic!("{output:?}")
+    };
+    assert!(
+        error["content"]["evalue"]
+            .as_str()
+            .unwrap()
+            .starts_with("a line's")
     );
     assert_eq!(stderr(&output), "");
-    let lines = stderr(&run("a_cell_that_ends_in_an_error", EVCXR));
-    assert!(
-        lines.starts_with("the figure cannot be drawn: at the end\na line's"),
-        "{lines}"
-    );
+}
+
+const LIKE_EVCXR: &str = "a\nEVCXR_BEGIN_CONTENT text/html\n<script>\nEVCXR_END_CONTENT\n\
+                          EVCXR_EXECUTION_COMPLETE\nEVCXR_PANIC_NOTIFICATION\nEVCXR_INPUT_REQUEST:";
+
+fn a_cell_that_prints_what_looks_like_evcxr_s_lines() {
+    cell(|| {
+        println!("{LIKE_EVCXR}");
+        print!("{LIKE_EVCXR}");
+        println!();
+        Chart::new(LIKE_EVCXR)
+            .line(Line::new(&[0.0, 1.0], &[0.0, 1.0]))
+            .show()?;
+        let mut progress = Progress::new(0, 2);
+        progress.at(1, || LIKE_EVCXR.into());
+        progress.finish(2, LIKE_EVCXR);
+        let mut claims = Claims::new(Preset::Smoke, 0);
+        claims.report(LIKE_EVCXR, 1.0);
+        claims.check()?;
+        notebook::show_html("EVCXR_END_CONTENT", LIKE_EVCXR);
+        Err(Error::Data(LIKE_EVCXR.into()))?;
+        Ok(())
+    });
+}
+
+fn what_looks_like_evcxr_s_lines_stays_text() {
+    for environment in [RELAY, EVCXR] {
+        let output = run(
+            "a_cell_that_prints_what_looks_like_evcxr_s_lines",
+            environment,
+        );
+        let text = stdout(&output);
+        let of_evcxr: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("EVCXR_"))
+            .collect();
+        // The crate's own: a figure's blocks on stock evcxr, and the end by the error.
+        let own = [
+            "EVCXR_BEGIN_CONTENT text/plain",
+            "EVCXR_BEGIN_CONTENT image/png",
+            "EVCXR_END_CONTENT",
+        ];
+        let blocks = of_evcxr.iter().filter(|line| own.contains(line)).count();
+        assert_eq!(of_evcxr.len(), blocks + 1, "{of_evcxr:?}");
+        assert_eq!(
+            blocks,
+            if environment == EVCXR { 4 } else { 0 },
+            "{of_evcxr:?}"
+        );
+        assert_eq!(of_evcxr.last(), Some(&"EVCXR_ERROR_OCCURRED"));
+    }
+    let output = run("a_cell_that_prints_what_looks_like_evcxr_s_lines", RELAY);
+    let messages = messages(&output);
+    assert_eq!(messages[0]["content"]["text"], format!("{LIKE_EVCXR}\n"));
+    assert_eq!(messages[1]["content"]["text"], LIKE_EVCXR);
+    assert!(stderr(&output).is_empty(), "{output:?}");
+    let output = run("a_cell_that_prints_what_looks_like_evcxr_s_lines", TERMINAL);
+    assert!(stdout(&output).starts_with(LIKE_EVCXR));
+}
+
+fn a_cell_that_catches_a_panic() {
+    cell(|| {
+        std::panic::catch_unwind(|| panic!("caught")).unwrap_err();
+        let panic = std::thread::spawn(|| panic!("aside")).join().unwrap_err();
+        std::panic::resume_unwind(panic);
+    });
+}
+
+fn a_caught_panic_is_not_told_in_the_place_of_a_later_one() {
+    let output = run("a_cell_that_catches_a_panic", RELAY);
+    let [error] = &messages(&output)[..] else {
+        panic!("{output:?}")
+    };
+    assert_eq!(error["content"]["evalue"], "aside");
+    assert!(stderr(&output).contains("panic: caught"), "{output:?}");
 }
 
 fn a_cell_that_panics() {

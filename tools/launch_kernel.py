@@ -14,7 +14,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from layout import CARGO_HOME, KERNEL, POOL, RELAY, ROOT, RUST_SOURCE, TEMPLATE, WARM_CONFIG, source_files, try_lock
+from layout import (
+    BIN,
+    CARGO_HOME,
+    KERNEL,
+    KERNEL_NAME,
+    NOTEBOOK_FEATURE,
+    POOL,
+    RELAY,
+    ROOT,
+    RUST_SOURCE,
+    TEMPLATE,
+    WARM_CONFIG,
+    crate_files,
+    source_files,
+    try_lock,
+)
 
 STAMP = "stamp"
 """In a build folder: what it was built from."""
@@ -40,7 +55,9 @@ def renew(folder: Path) -> None:
         return
     try:
         wanted = read(TEMPLATE / STAMP)
-        if wanted is None or read(folder / STAMP) == wanted:
+        # A `:dep` line can have had the crate built anew: see check_dep.py.
+        is_copy = read(folder / STAMP) == wanted and crate_files(folder) == crate_files(TEMPLATE)
+        if wanted is None or is_copy:
             folder.mkdir(exist_ok=True)
             return
         shutil.rmtree(folder, ignore_errors=True)
@@ -72,9 +89,17 @@ def is_built(folder: Path) -> bool:
 
 def main(evcxr: str, connection_file: str) -> None:
     folder = TEMPLATE if os.environ.get("ED_BUILD_TEMPLATE") else claim_folder()
+    # The versions that the tests ran with; `:dep` alone would take the newest.
+    shutil.copy(ROOT / "Cargo.lock", folder)
     # To build the crate would take longer than a front end waits for a kernel to start.
     config = WARM_CONFIG if is_built(folder) else ROOT / "tools" / "evcxr"
+    features = [f"{KERNEL_NAME}/{NOTEBOOK_FEATURE}", os.environ.get("EVCXR_FEATURES", "")]
     os.environ |= {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "EVCXR_FEATURES": " ".join(features),
+        "EVCXR_PATHS": f"{KERNEL_NAME}={ROOT}",
+        "EVCXR_DEP_CHECK": str(BIN / "check-dep"),
+        "EVCXR_SIGNED_DISPLAYS": "1",
         "EVCXR_TMPDIR": str(folder),
         "EVCXR_CONFIG_DIR": str(config),
         "CARGO_HOME": str(CARGO_HOME),

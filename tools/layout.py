@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +21,8 @@ RUST_SOURCE = KERNEL / "rust-src"
 """The part of the standard library's source that evcxr needs."""
 CARGO_HOME = KERNEL / "cargo-home"
 """The cargo folder of running kernels."""
+BIN = KERNEL / "bin"
+"""Programs that running kernels find before all others."""
 WARM_CONFIG = KERNEL / "config"
 """evcxr's configuration that loads the crate as a kernel starts."""
 RELAY = KERNEL / "relay" / "bin" / "evcxr-relay"
@@ -26,6 +30,8 @@ RELAY = KERNEL / "relay" / "bin" / "evcxr-relay"
 LAB_CONFIG = KERNEL / "etc" / "jupyter"
 """JupyterLab's defaults for this project; what a user sets in JupyterLab goes before them."""
 KERNEL_NAME = "energy-discrepancy"
+NOTEBOOK_FEATURE = "notebook"
+"""The cargo feature with which all notebooks use the crate."""
 EVCXR_VERSION = "0.22.0"
 
 FIRST_CELL = """\
@@ -41,6 +47,13 @@ def python_pins() -> dict[str, str]:
     return dict(re.findall(r"^\s+- ([\w-]+)=([\w.]+)$", text, re.MULTILINE))
 
 
+def cargo_program() -> Path:
+    """The toolchain's own: by rustup's stand-ins each of some twenty calls takes 50 ms longer."""
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True, cwd=ROOT)
+    cargo = Path(sysroot.stdout.strip(), "bin", "cargo")
+    return cargo if cargo.exists() else Path(shutil.which("cargo"))
+
+
 def source_files() -> list[Path]:
     """What the crate is built from."""
     files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
@@ -53,6 +66,12 @@ def relay_files() -> list[Path]:
     """What the relay is built from."""
     files = sorted((ROOT / "relay" / "src").rglob("*.rs"))
     return [ROOT / "relay" / "Cargo.toml", ROOT / "Cargo.lock", *files]
+
+
+def crate_files(folder: Path) -> list[tuple[str, int, int]]:
+    """The built crate in a build folder: its files' names, sizes and times."""
+    files = sorted((folder / "target").glob("*/debug/deps/libenergy_discrepancy*.so"))
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 @contextlib.contextmanager

@@ -19,17 +19,20 @@ import time
 from pathlib import Path
 
 from layout import (
+    BIN,
     CARGO_HOME,
     EVCXR_VERSION,
     KERNEL,
     KERNEL_NAME,
     LAB_CONFIG,
+    NOTEBOOK_FEATURE,
     POOL,
     ROOT,
     RELAY,
     RUST_SOURCE,
     TEMPLATE,
     WARM_CONFIG,
+    cargo_program,
     locked,
     python_pins,
     relay_files,
@@ -38,7 +41,7 @@ from layout import (
 
 MIN_RUST = (1, 95)
 VENV = ROOT / ".venv"
-FEATURES = [
+FEATURES = [NOTEBOOK_FEATURE] + [
     feature.removeprefix(f"{KERNEL_NAME}/")
     for feature in os.environ.get("EVCXR_FEATURES", "").replace(",", " ").split()
     if feature.startswith(f"{KERNEL_NAME}/")
@@ -54,12 +57,14 @@ def main() -> None:
     try:
         with locked(KERNEL / "setup.lock", on_wait=lambda: say("waiting for another set-up")):
             check_prerequisites()
+            check_place()
             python = ensure_python()
             library = ensure_rust_source()
             copy_rust_source(library)
             evcxr = ensure_evcxr()
             ensure_relay()
             write_cargo_home()
+            write_programs()
             write_kernelspec(evcxr)
             write_configuration()
             write_lab_settings()
@@ -69,6 +74,8 @@ def main() -> None:
         sys.exit(f"set-up: {missing}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"set-up: this command failed: {' '.join(map(str, error.cmd))}")
+    except OSError as error:
+        sys.exit(f"set-up: {error}")
     except KeyboardInterrupt:
         sys.exit("set-up: stopped; the next call goes on from here")
 
@@ -102,6 +109,21 @@ def check_prerequisites() -> None:
         raise Missing(f"Rust {found[0]} is too old, {MIN_RUST[0]}.{MIN_RUST[1]} is needed: rustup update stable")
     if not (shutil.which("cc") or shutil.which("gcc") or os.environ.get("CC")):
         raise Missing("a C compiler is missing: sudo apt install gcc libc6-dev")
+
+
+def check_place() -> None:
+    """Whether the tools can work in this folder; and whether it was somewhere else before."""
+    if odd := re.sub(r"[\w./+,@=~-]", "", str(ROOT)):
+        raise Missing(
+            f"the path of this folder holds {odd[0]!r}, which evcxr cannot work with ({ROOT}): "
+            "move the folder to a path of letters, digits and . _ - + , @ = ~"
+        )
+    record = KERNEL / "place"
+    if record.exists() and record.read_text() != str(ROOT):
+        say("the folder was moved: what names its path is installed and built again (5 minutes)")
+        for folder in (VENV, POOL):
+            shutil.rmtree(folder, ignore_errors=True)
+    write(record, str(ROOT))
 
 
 # Python packages
@@ -255,7 +277,7 @@ def write_kernelspec(evcxr: Path) -> None:
 def write_cargo_home() -> None:
     """A cargo folder for kernels: the user's own, but for a `cargo` that tells rust-analyzer less.
 
-    rust-analyzer runs the `cargo` of this folder; evcxr itself compiles with the toolchain's.
+    rust-analyzer runs the `cargo` of this folder; evcxr itself the one that `write_programs` writes.
     """
     own = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     for folder in ("registry", "git"):
@@ -266,15 +288,51 @@ def write_cargo_home() -> None:
         if entry.name != "bin" and not (link.is_symlink() and link.readlink() == entry):
             link.unlink(missing_ok=True)
             link.symlink_to(entry)
-    # The toolchain itself: by rustup's stand-ins each of some twenty calls takes 50 ms longer.
-    toolchain = Path(output("rustc", "--print", "sysroot").strip(), "bin")
-    cargo = toolchain / "cargo" if (toolchain / "cargo").exists() else Path(shutil.which("cargo"))
+    cargo = cargo_program()
     script = f"""#!/bin/sh
 PATH="{cargo.parent}:$PATH"
 [ "$1" = metadata ] && exec "{sys.executable}" -I "{ROOT}/tools/shallow_metadata.py" "{cargo}" "$@"
 exec "{cargo}" "$@"
 """
     write(CARGO_HOME / "bin" / "cargo", script, executable=True)
+
+
+def write_programs() -> None:
+    """What kernels find in their PATH: a `cargo` for evcxr, and the check of `:dep` lines.
+
+    evcxr looks at a `:dep` line by a Cargo.toml that names only that crate, and builds an empty crate as
+    it starts. Cargo then takes out of the lock file what those do not need, and would take the newest
+    versions of it the next time: so where the project's crate is not named, the lock file stays as it was.
+    """
+    cargo = cargo_program()
+    python = f'"{sys.executable}" -I'
+    script = f"""#!/bin/sh
+export PATH="{cargo.parent}:$PATH"
+if ! grep -qs "^{KERNEL_NAME} *=" Cargo.toml && [ -f Cargo.lock ]; then
+    cp Cargo.lock Cargo.lock.kept
+    "{cargo}" "$@"
+    code=$?
+    mv Cargo.lock.kept Cargo.lock
+    exit $code
+fi
+case " $* " in *" build "* | *" check "*) ;; *) exec "{cargo}" "$@" ;; esac
+messages=$(mktemp)
+"{cargo}" "$@" > "$messages"
+code=$?
+if [ $code = 0 ]; then cat "$messages"; else {python} "{ROOT}/tools/compiler_messages.py" < "$messages"; fi
+rm -f "$messages"
+exit $code
+"""
+    write(BIN / "cargo", script, executable=True)
+    # evcxr asks rustup where cargo is, and takes the first in the PATH where there is no rustup.
+    if rustup := shutil.which("rustup"):
+        script = f"""#!/bin/sh
+[ "$*" = "which cargo" ] && exec echo "{BIN}/cargo"
+exec "{rustup}" "$@"
+"""
+        write(BIN / "rustup", script, executable=True)
+    check = f'#!/bin/sh\nexec {python} "{ROOT}/tools/check_dep.py" "$@"\n'
+    write(BIN / "check-dep", check, executable=True)
 
 
 def write_configuration() -> None:
@@ -284,9 +342,8 @@ def write_configuration() -> None:
     # with a `?` makes rust-analyzer look at all crates once. To drop the variable again would cost
     # two more seconds, since evcxr compiles a cell that moves a variable twice. What the macros are
     # for, src/notebook/cell.rs says.
-    features = f", features = {json.dumps(FEATURES)}" if FEATURES else ""
     prelude = f'''
-:dep energy-discrepancy = {{ path = "{ROOT}"{features} }}
+:dep energy-discrepancy = {{ path = "{ROOT}", features = {json.dumps(FEATURES)} }}
 use energy_discrepancy::{{eprintln, print, println}};
 let _loaded: bool = "true".parse()?;
 '''
@@ -300,22 +357,9 @@ def write_lab_settings() -> None:
 
 
 def write_pool() -> None:
-    """Cargo's settings for all build folders: which versions, and how optimised.
-
-    The versions are those that the tests ran with; `:dep` alone would take the newest. A starting
-    evcxr builds an empty crate first, and cargo takes out of the folder's lock file what that does
-    not need. The wrapper, which cargo then runs as the compiler of that crate, puts it back.
-    """
-    wrapper = POOL / "rustc"
-    script = f"""#!/bin/sh
-case "$PWD" in "{POOL}"/*) grep -qs "^name = .{KERNEL_NAME}" Cargo.lock || cp "{ROOT}/Cargo.lock" . ;; esac
-exec "$@"
-"""
-    write(wrapper, script, executable=True)
-    # What a cell uses is optimised, the cell is not.
+    """Cargo's settings for all build folders: what a cell uses is optimised, the cell is not."""
     optimised = "opt-level = 3\ndebug-assertions = false\noverflow-checks = false"
-    build = f"[build]\nrustc-workspace-wrapper = {json.dumps(str(wrapper))}"
-    write(POOL / ".cargo" / "config.toml", f'{build}\n\n[profile.dev.package."*"]\n{optimised}\n')
+    write(POOL / ".cargo" / "config.toml", f'[profile.dev.package."*"]\n{optimised}\n')
 
 
 def ensure_template(python: Path, evcxr: Path) -> None:

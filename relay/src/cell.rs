@@ -35,6 +35,11 @@ pub struct Cell {
     pub catch_up: Option<CatchUp>,
     /// Whether and how Stop was pressed.
     pub stop: Option<Stop>,
+    /// What it prints from now on is not shown.
+    pub is_muted: bool,
+    /// Its process has ended.
+    pub is_lost: bool,
+    began: Instant,
     /// Our own request, whose end shows that all output before it has come.
     pub probe: Option<Message>,
     tries: u8,
@@ -68,8 +73,9 @@ pub struct Stop {
 
 impl Cell {
     /// A cell that has just been sent to the kernel.
-    pub fn new(request: Message) -> Self {
+    pub fn new(now: Instant, request: Message) -> Self {
         Self {
+            began: now,
             request,
             reply: None,
             idle: None,
@@ -77,10 +83,17 @@ impl Cell {
             number: 0,
             catch_up: None,
             stop: None,
+            is_muted: false,
+            is_lost: false,
             probe: None,
             tries: 0,
             ends: None,
         }
+    }
+
+    /// How long ago it was sent.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
     /// Whether the kernel has replied and is idle.

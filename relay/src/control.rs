@@ -26,7 +26,7 @@ impl<P: Processes> Hub<P> {
     }
 
     /// The first press is a SIGINT, which loops can look for. The next one ends the process of the
-    /// cell, and its variables with it.
+    /// cell, and its variables with it; but where the cell's code has ended, only what it has printed.
     fn interrupt(&mut self, now: Instant, request: Message) {
         if let Some(cell) = &mut self.cell {
             match &mut cell.stop {
@@ -38,8 +38,16 @@ impl<P: Processes> Hub<P> {
                 Some(_) if self.processes.is_compiling() => {
                     self.tell("Stop: the cell is still being compiled, and will be stopped when it runs.\n");
                 }
+                Some(_) if !self.processes.runs_code() => {
+                    cell.is_muted = true;
+                    self.tell(
+                        "Stop: the cell has ended; what it has printed is not shown any further.\n",
+                    );
+                }
                 Some(stop) => {
                     stop.hard = true;
+                    cell.is_muted = true;
+                    self.processes.end();
                     return self.send(Port::KernelControl, request);
                 }
             }
@@ -51,11 +59,11 @@ impl<P: Processes> Hub<P> {
 
     /// Sends the signal again while the cell runs on, and tells what else can be done.
     pub(crate) fn remind_of_stop(&mut self, now: Instant) {
-        let Some(stop) = self.cell.as_mut().and_then(|cell| cell.stop.as_mut()) else {
-            return;
-        };
+        let Some(cell) = &mut self.cell else { return };
+        let age = cell.age(now);
+        let Some(stop) = &mut cell.stop else { return };
         if stop.reminds(now) {
-            self.processes.interrupt();
+            self.processes.interrupt(age);
         }
         if stop.tells(now) {
             self.tell(

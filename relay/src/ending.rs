@@ -1,7 +1,8 @@
 //! The end of a cell: its last output, its reply, and the requests that waited behind it.
 
-use crate::hub::{Hub, Port, Processes};
+use crate::hub::{Hub, Port, Processes, STOPPED};
 use crate::message::Message;
+use crate::unrun::why_nothing_ran;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ impl<P: Processes> Hub<P> {
     pub(crate) fn finish(&mut self, now: Instant) {
         self.flush_text(now);
         self.flush_displays();
+        self.fail_in_hindsight(now);
         let Some(cell) = self.cell.take() else { return };
         let (Some(mut reply), Some(idle)) = (cell.reply, cell.idle) else {
             return;
@@ -31,7 +33,36 @@ impl<P: Processes> Hub<P> {
         if failed || cell.stop.is_some() {
             self.abort_waiting_cells();
         }
-        self.resume();
+        match cell.is_lost {
+            true => self.start_chore(None),
+            false => self.resume(now),
+        }
+    }
+
+    /// What evcxr calls a success and is none: a cell of which nothing was run, and one whose process
+    /// Stop has ended in the moment after its last line.
+    fn fail_in_hindsight(&mut self, now: Instant) {
+        let Some(cell) = &mut self.cell else { return };
+        let succeeded = cell.error.is_none()
+            && cell
+                .reply
+                .as_ref()
+                .is_some_and(|reply| reply.content()["status"] == "ok");
+        if !succeeded {
+            return;
+        }
+        let hard = cell.stop.as_ref().is_some_and(|stop| stop.hard);
+        cell.is_lost |= hard;
+        let code = cell.request.content()["code"].clone();
+        let why = match hard {
+            true => Some(STOPPED),
+            false => code.as_str().and_then(why_nothing_ran),
+        };
+        if let Some(why) = why {
+            let message = self.key.broadcast(&cell.request, "error", &json!({}));
+            let content = json!({"ename": "Error", "evalue": why, "traceback": [why]});
+            self.cell_error(now, &message, content);
+        }
     }
 
     /// "Run All" ends with a cell that fails, or that Stop has ended.
@@ -55,9 +86,9 @@ impl<P: Processes> Hub<P> {
     }
 
     /// Sends what waits, up to the next cell.
-    pub(crate) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self, now: Instant) {
         for request in std::mem::take(&mut self.queue) {
-            self.request(request);
+            self.request(now, request);
         }
     }
 }

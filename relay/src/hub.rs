@@ -1,10 +1,12 @@
 //! What happens to each message: no sockets here, so that every case can be tested.
 
 use crate::cell::{CatchUp, Cell, NOT_UTF8};
+use crate::dep_lines::{Crates, dep_lines};
 use crate::displays::Displays;
-use crate::features::with_features;
+use crate::flow::{Change, Flow};
 use crate::marker::{Marker, Markers};
 use crate::message::{Invalid, Key, Message};
+use crate::result::{Shown, shown};
 use crate::text::Text;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -19,6 +21,9 @@ const FIRST: u64 = 2;
 /// After a request to shut down, and for the kernel's first broadcast.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(2);
 const GREET_AGAIN: Duration = Duration::from_millis(100);
+const LOST: &str = "the variables of all cells are lost. Run the cells again from the top.";
+pub(crate) const STOPPED: &str = "Stopped. This cell did not look at the Stop button, so its process was ended: \
+                       the variables of all cells are lost. Run the cells again from the top.";
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,12 +42,25 @@ pub enum Port {
 
 /// The kernel's processes, as far as the hub has to do with them.
 pub trait Processes {
-    /// Tells the code that runs, if it cares, that Stop was pressed.
-    fn interrupt(&self);
+    /// Tells the code that runs, if it cares, that Stop was pressed, and ends the programs that the
+    /// cell has started; it began so long ago.
+    fn interrupt(&self, began: Duration);
     /// Whether a cell is being compiled.
     fn is_compiling(&self) -> bool;
+    /// Whether the process of the cells runs one, or else waits for the next.
+    fn runs_code(&self) -> bool;
+    /// Ends the process of the cells, and what could keep its output open.
+    fn end(&self);
+    /// How many bytes the kernel has read so far, from the process of the cells among others.
+    fn bytes_read(&self) -> Option<u64>;
+    /// Halts the process of the cells and what it has started.
+    fn pause(&self);
+    /// Lets them go on.
+    fn resume(&self);
     /// Writes the mark of a cell's end where evcxr waits for it.
     fn end_cell(&self);
+    /// Asks what these `:dep` lines would cost. Whether there will be an answer; see [`Hub::checked`].
+    fn check_dep(&self, lines: &str) -> bool;
 }
 
 /// The relay's state.
@@ -59,10 +77,22 @@ pub struct Hub<P> {
     /// Requests that wait for the end of the running cell.
     pub(crate) queue: VecDeque<Message>,
     greeting: Option<Greeting>,
+    /// Our own cell, which runs between two of the front end's.
+    pub(crate) chore: Option<Chore>,
     /// By how much evcxr's numbers of cells are ahead.
-    ahead: u64,
-    /// Cargo features that cells get for their crates.
-    features: String,
+    pub(crate) ahead: u64,
+    /// What is known of the crates that cells name.
+    crates: Crates,
+    /// Without it, only the harmless rich outputs are shown.
+    secret_of_displays: Option<String>,
+    flow: Flow,
+}
+
+/// A cell of ours that gives evcxr a new process for the cells, or lets a new one load the crates.
+pub(crate) struct Chore {
+    pub(crate) request: Message,
+    /// What then goes to the kernel.
+    then: Option<Message>,
 }
 
 /// Until a broadcast of the kernel reaches us, nothing is sent to it: a subscription takes effect
@@ -86,16 +116,28 @@ impl<P: Processes> Hub<P> {
             displays: Displays::default(),
             queue: VecDeque::new(),
             greeting: None,
+            chore: None,
             ahead: FIRST - 1,
-            features: String::new(),
+            crates: Crates::default(),
+            secret_of_displays: None,
+            flow: Flow::default(),
         };
         hub.greet();
         hub
     }
 
-    /// With cargo features for the crates of cells, such as `a-crate/cuda`.
-    pub fn features(self, features: String) -> Self {
-        Self { features, ..self }
+    /// With features and folders of crates that cells name.
+    pub fn crates(self, crates: Crates) -> Self {
+        Self { crates, ..self }
+    }
+
+    /// Rich outputs that could run a script need this secret behind their type.
+    pub fn signed_displays(self, secret: &str) -> Self {
+        let secret_of_displays = Some(secret.to_owned());
+        Self {
+            secret_of_displays,
+            ..self
+        }
     }
 
     fn greet(&mut self) {
@@ -121,7 +163,7 @@ impl<P: Processes> Hub<P> {
 
     /// Whether the kernel takes requests.
     pub fn is_ready(&self) -> bool {
-        self.greeting.is_none()
+        self.greeting.is_none() && self.chore.is_none()
     }
 
     pub(crate) fn send(&mut self, port: Port, message: Message) {
@@ -135,6 +177,7 @@ impl<P: Processes> Hub<P> {
             self.text.due(now),
             self.displays.due(now),
             self.cell.as_ref().and_then(Cell::due),
+            self.flow.due(),
             greeting.and_then(|greeting| greeting.again),
             self.ends,
         ];
@@ -156,6 +199,8 @@ impl<P: Processes> Hub<P> {
         {
             self.greet();
         }
+        let change = self.flow.tick(now);
+        self.steer(change);
         self.remind_of_stop(now);
         if let Some(cell) = &mut self.cell
             && cell.is_quiet(now)
@@ -169,32 +214,70 @@ impl<P: Processes> Hub<P> {
 
     /// A request of a front end. Those behind a running cell wait here and not in the kernel, so
     /// that they can be aborted when it fails, as "Run All" expects.
-    pub fn request(&mut self, request: Message) {
+    pub fn request(&mut self, now: Instant, request: Message) {
         if self.cell.is_some() || !self.is_ready() {
             self.queue.push_back(request);
-            return;
+        } else if request.kind() == "execute_request" {
+            self.begin(now, request);
+        } else {
+            self.send(Port::KernelShell, request);
         }
-        let request = match request.kind() {
-            "execute_request" => self.begin(request),
-            _ => request,
-        };
-        self.send(Port::KernelShell, request);
     }
 
-    /// A cell as it goes to the kernel: with the features that are asked for.
-    fn begin(&mut self, request: Message) -> Message {
+    /// Sends a cell to the kernel, with its `:dep` lines as they should be and after their check.
+    fn begin(&mut self, now: Instant, request: Message) {
         let mut content = request.content();
-        let code = content["code"].as_str();
-        let changed = code.and_then(|code| with_features(code, &self.features));
-        let request = match changed {
+        let code = content["code"].as_str().unwrap_or("");
+        let adapted = self.crates.adapt(code);
+        let lines = dep_lines(adapted.as_deref().unwrap_or(code)).join("\n");
+        let request = match adapted {
             Some(code) => {
                 content["code"] = json!(code);
                 self.key.with_content(request, &content)
             }
             None => request,
         };
-        self.cell = Some(Cell::new(request.clone()));
-        request
+        let change = self.flow.begin();
+        self.steer(change);
+        self.cell = Some(Cell::new(now, request.clone()));
+        if lines.is_empty() || !self.processes.check_dep(&lines) {
+            self.send(Port::KernelShell, request);
+        }
+    }
+
+    /// What the running cell's `:dep` lines cost: nothing, or a new process for the cells, of which the
+    /// reader is told before.
+    pub fn checked(&mut self, answer: &str) {
+        let Some(cell) = &self.cell else { return };
+        let request = cell.request.clone();
+        if answer.is_empty() {
+            return self.send(Port::KernelShell, request);
+        }
+        let content = json!({"name": "stdout", "text": format!("{answer}\n")});
+        let told = self.key.broadcast(&request, "stream", &content);
+        self.send(Port::Iopub, told);
+        self.processes.end();
+        self.start_chore(Some(request));
+    }
+
+    /// Runs a cell of ours. After its process has ended, evcxr starts another with the next cell, which
+    /// fails; in a new process the crate has to be loaded before it can tell of panics.
+    pub(crate) fn start_chore(&mut self, then: Option<Message>) {
+        let content = json!({"code": "print!(\"\");", "silent": true, "allow_stdin": false});
+        let request = self.key.request("execute_request", &content);
+        self.ahead += 1;
+        self.send(Port::KernelShell, request.clone());
+        self.chore = Some(Chore { request, then });
+    }
+
+    fn end_chore(&mut self, now: Instant) {
+        let Some(chore) = self.chore.take() else {
+            return;
+        };
+        match chore.then {
+            Some(request) => self.send(Port::KernelShell, request),
+            None => self.resume(now),
+        }
     }
 
     /// A reply of the kernel.
@@ -213,6 +296,12 @@ impl<P: Processes> Hub<P> {
         {
             let caught = reply.content()["status"] == "ok";
             self.catch_up(now, caught);
+        } else if self
+            .chore
+            .as_ref()
+            .is_some_and(|chore| reply.answers(&chore.request))
+        {
+            // Its `idle` says more: all broadcasts before it have come.
         } else if reply.has_identities() {
             self.send(Port::Shell, reply);
         }
@@ -224,12 +313,23 @@ impl<P: Processes> Hub<P> {
         if let Some(greeting) = &self.greeting {
             if is_idle && message.answers(&greeting.probe) {
                 self.greeting = None;
-                self.resume();
+                self.resume(now);
+            }
+            return;
+        }
+        if let Some(chore) = &self.chore
+            && message.answers(&chore.request)
+        {
+            if is_idle {
+                self.end_chore(now);
             }
             return;
         }
         let Some(cell) = &mut self.cell else {
-            return self.broadcast(now, message);
+            return match message.kind() {
+                "stream" => self.stream(now, message),
+                _ => self.broadcast(now, message),
+            };
         };
         if let Some(probe) = &cell.probe
             && message.answers(probe)
@@ -255,7 +355,7 @@ impl<P: Processes> Hub<P> {
                     cell.number = message.content()["execution_count"].as_u64().unwrap_or(0);
                     self.numbered(now, message);
                 }
-                "execute_result" => self.numbered(now, message),
+                "execute_result" => self.result(now, message),
                 "error" => self.kernel_error(now, message),
                 _ => self.broadcast(now, message),
             }
@@ -286,14 +386,53 @@ impl<P: Processes> Hub<P> {
         }
     }
 
+    /// The value of a cell's last expression.
+    fn result(&mut self, now: Instant, message: Message) {
+        let content = message.content();
+        let is_command = |line: &str| line.trim_start().starts_with(':');
+        let code = self
+            .cell
+            .as_ref()
+            .map(|cell| cell.request.content()["code"].clone());
+        let has_command =
+            code.and_then(|code| code.as_str().map(|code| code.lines().any(is_command)));
+        let secret = self.secret_of_displays.as_deref();
+        match shown(content, secret.filter(|_| has_command != Some(true))) {
+            Shown::Nothing => {}
+            Shown::Content(mut content) => {
+                self.renumber(&mut content);
+                let message = self.key.variant(&message, "execute_result", &content);
+                self.broadcast(now, message);
+            }
+            Shown::Error(content) => self.cell_error(now, &message, content),
+        }
+    }
+
+    /// An error by which the cell fails.
+    pub(crate) fn cell_error(&mut self, now: Instant, message: &Message, content: Value) {
+        self.flush_displays();
+        let error = self.key.variant(message, "error", &content);
+        self.broadcast(now, error);
+        if let Some(cell) = &mut self.cell {
+            cell.error.get_or_insert(content);
+        }
+    }
+
     /// An error that evcxr itself reports.
     fn kernel_error(&mut self, now: Instant, message: Message) {
         let Some(cell) = &mut self.cell else { return };
         let mut content = message.content();
-        if cell.stop.as_ref().is_some_and(|stop| stop.hard) {
-            let text = "Stopped. This cell did not look at the Stop button, so its process was ended: \
-                        the variables of all cells are lost. Run the cells again from the top.";
+        let said = content["evalue"].as_str().unwrap_or("").to_owned();
+        if let Some((printed, status)) = said.rsplit_once("Subprocess terminated with status: ") {
+            cell.is_lost = true;
+            let text = match cell.stop.as_ref().is_some_and(|stop| stop.hard) {
+                true => STOPPED.to_owned(),
+                false => format!("The process of the cells has ended ({status}): {LOST}"),
+            };
             content = json!({"ename": "Stopped", "evalue": text, "traceback": [text]});
+            if !cell.is_muted {
+                self.add_text(now, &message, "stdout", printed);
+            }
         } else if content["evalue"] == NOT_UTF8 && cell.catch_up.is_none() {
             let text = "This cell wrote bytes to stdout that are not UTF-8: that line is lost, and \
                         so are the variables that are new in this cell.";
@@ -337,7 +476,7 @@ impl<P: Processes> Hub<P> {
                 return cell.wait_for_end(now);
             }
         };
-        let code = format!("println!(\"EVCXR_{output}\");");
+        let code = format!("std::println!(\"EVCXR_{output}\");");
         let content = json!({"code": code, "silent": true, "allow_stdin": false});
         let request = self.key.request("execute_request", &content);
         cell.catch_up = Some(step(request.clone()));
@@ -348,6 +487,9 @@ impl<P: Processes> Hub<P> {
     /// A line of stdout or stderr.
     fn stream(&mut self, now: Instant, message: Message) {
         let content = message.content();
+        let bytes = content["text"].as_str().map_or(0, str::len);
+        let change = self.flow.line(now, bytes, || self.processes.bytes_read());
+        self.steer(change);
         let stream = content["name"].as_str().unwrap_or("stdout");
         let line = content["text"].as_str().unwrap_or("");
         let (mut text, marker) = match stream {
@@ -356,6 +498,9 @@ impl<P: Processes> Hub<P> {
         };
         if let Some(cell) = &mut self.cell {
             cell.wait_for_end(now);
+            if cell.is_muted {
+                return;
+            }
             // The cell ended in the middle of a line, and evcxr has not noticed its end.
             let end = text
                 .strip_suffix('\n')
@@ -378,14 +523,16 @@ impl<P: Processes> Hub<P> {
                 );
             }
             Some(Marker::Show(kind, content)) => self.show(now, &message, kind, &content),
-            Some(Marker::Error(content)) => {
-                self.flush_displays();
-                let error = self.key.variant(&message, "error", &content);
-                self.broadcast(now, error);
-                if let Some(cell) = &mut self.cell {
-                    cell.error.get_or_insert(content);
-                }
-            }
+            Some(Marker::Error(content)) => self.cell_error(now, &message, content),
+        }
+    }
+
+    /// Halts the process that prints, or lets it go on.
+    fn steer(&self, change: Option<Change>) {
+        match change {
+            Some(Change::Pause) => self.processes.pause(),
+            Some(Change::Resume) => self.processes.resume(),
+            None => {}
         }
     }
 

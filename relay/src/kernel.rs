@@ -1,4 +1,4 @@
-//! The kernel behind the relay: its processes, their start and their end.
+//! The kernel behind the relay: its start and its end.
 //!
 //! The relay leads a process group of its own, in which are evcxr_jupyter, the process that runs
 //! the cells, cargo and rustc. That one process alone gets the SIGINT of the Stop button (rustc
@@ -6,10 +6,8 @@
 
 use crate::Failure;
 use crate::connection::Connection;
-use crate::hub::{END, Processes};
-use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, setpgid};
+use rustix::process::{getpgrp, getpid, setpgid};
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
@@ -78,73 +76,10 @@ impl Kernel {
         // It may be gone.
         let _ = std::fs::remove_file(&self.file);
     }
-
-    /// Its processes.
-    pub fn processes(&self) -> KernelProcesses {
-        KernelProcesses {
-            kernel: self.child.id(),
-        }
-    }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
         self.remove_file();
-    }
-}
-
-/// The processes of a kernel, found in /proc.
-pub struct KernelProcesses {
-    kernel: Option<u32>,
-}
-
-impl KernelProcesses {
-    /// The kernel's children.
-    fn children(&self) -> impl Iterator<Item = Pid> {
-        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let children = ids.filter(|id| self.kernel.is_some_and(|kernel| is_child(*id, kernel)));
-        children.filter_map(Pid::from_raw)
-    }
-
-    /// The one of them that runs the cells.
-    fn runtime(&self) -> Option<Pid> {
-        self.children().find(|id| runs_cells(*id))
-    }
-}
-
-fn is_child(id: i32, parent: u32) -> bool {
-    // PID (NAME) STATE PARENT ..; a name may hold anything, brackets too.
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
-    fields.clone().next() != Some("Z") && fields.clone().nth(1) == Some(&parent.to_string())
-}
-
-fn runs_cells(id: Pid) -> bool {
-    let environment =
-        std::fs::read(format!("/proc/{}/environ", id.as_raw_nonzero())).unwrap_or_default();
-    let mut variables = environment.split(|byte| *byte == 0);
-    variables.any(|variable| variable == b"EVCXR_IS_RUNTIME=1")
-}
-
-impl Processes for KernelProcesses {
-    fn interrupt(&self) {
-        if let Some(id) = self.runtime() {
-            // It may just have ended.
-            let _ = kill_process(id, Signal::INT);
-        }
-    }
-
-    fn is_compiling(&self) -> bool {
-        self.children().any(|id| !runs_cells(id))
-    }
-
-    fn end_cell(&self) {
-        let Some(id) = self.runtime() else { return };
-        let stdout = format!("/proc/{}/fd/1", id.as_raw_nonzero());
-        let stdout = std::fs::OpenOptions::new().write(true).open(stdout);
-        if let Err(error) = stdout.and_then(|mut stdout| writeln!(stdout, "{END}")) {
-            eprintln!("evcxr-relay: a cell that ended within a line cannot be ended: {error}");
-        }
     }
 }

@@ -1,30 +1,37 @@
 //! A relay between Jupyter and the stock `evcxr_jupyter` kernel.
 //!
-//! Messages pass unchanged, but for `:dep` lines of crates for which the environment variable
-//! `EVCXR_FEATURES` names cargo features, for marked lines of stdout, which become displays, updates of
-//! displays and cell errors, and for the Stop button. See the README for what that is good for.
+//! Messages pass unchanged, but for `:dep` lines of crates of which the environment knows more, for
+//! marked lines of stdout, which become displays, updates of displays and cell errors, for results that
+//! are errors or say nothing, and for the Stop button. See the README for what that is good for.
 
 mod cell;
 mod connection;
 mod control;
+mod dep_lines;
 mod displays;
 mod ending;
-mod features;
+mod flow;
 mod hub;
 mod kernel;
 mod marker;
 mod message;
+mod processes;
+mod result;
 mod text;
+mod unrun;
 
 use connection::Connection;
+use dep_lines::Crates;
 use hub::{Hub, Port};
-use kernel::{Kernel, KernelProcesses};
+use kernel::Kernel;
 use message::{Key, Message};
+use processes::KernelProcesses;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use zeromq::{
     DealerSocket, PubSocket, RepSocket, RouterSocket, SocketRecv, SocketSend, SubSocket, ZmqMessage,
@@ -82,12 +89,23 @@ async fn run(command: &OsString, file: &Path) -> Result<i32, Failure> {
             sockets = KernelSockets::connect(&kernel.connection) => sockets?,
         };
         kernel.remove_file();
-        let features = std::env::var("EVCXR_FEATURES").unwrap_or_default();
-        let hub = Hub::new(Key::new(&front.key), &secret, kernel.processes()).features(features);
+        let (sender, answers) = mpsc::unbounded_channel();
+        let processes = KernelProcesses {
+            kernel: kernel.child.id(),
+            dep_check: std::env::var_os("EVCXR_DEP_CHECK"),
+            answers: sender,
+        };
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let crates = Crates::new(&variable("EVCXR_FEATURES"), &variable("EVCXR_PATHS"));
+        let mut hub = Hub::new(Key::new(&front.key), &secret, processes).crates(crates);
+        if !variable("EVCXR_SIGNED_DISPLAYS").is_empty() {
+            hub = hub.signed_displays(&secret);
+        }
         let relay = Relay {
             hub,
             front: &mut front_sockets,
             kernel: sockets,
+            answers,
         };
         let mut terminate = signal(SignalKind::terminate())?;
         // With a handler it ends nothing. Front ends that press Stop by a signal press in vain.
@@ -135,6 +153,8 @@ struct Relay<'a> {
     hub: Hub<KernelProcesses>,
     front: &'a mut FrontSockets,
     kernel: KernelSockets,
+    /// What `:dep` lines would cost.
+    answers: mpsc::UnboundedReceiver<String>,
 }
 
 impl Relay<'_> {
@@ -150,11 +170,12 @@ impl Relay<'_> {
             let (front, kernel) = (&mut *self.front, &mut self.kernel);
             tokio::select! {
                 message = front.control.recv() => self.take(message?, Hub::control),
-                message = front.shell.recv() => self.take(message?, |hub, _, request| hub.request(request)),
+                message = front.shell.recv() => self.take(message?, Hub::request),
                 message = kernel.control.recv() => self.take(message?, Hub::control_reply),
                 message = kernel.shell.recv() => self.take(message?, Hub::reply),
                 message = kernel.iopub.recv() => self.take(message?, Hub::output),
                 // Input is asked for and given without the hub.
+                Some(answer) = self.answers.recv() => self.hub.checked(&answer),
                 message = front.stdin.recv() => kernel.stdin.send(message?).await?,
                 message = kernel.stdin.recv() => drop(front.stdin.send(message?).await),
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => self.hub.tick(Instant::now()),

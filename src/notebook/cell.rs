@@ -7,15 +7,13 @@
 //!
 //! The kernel's start-up has `use energy_discrepancy::{eprintln, print, println};`, so that these
 //! macros stand for those of the standard library, in the user's code and in evcxr's. They do the
-//! same, but for what is said above. In a program, nothing is to be imported.
+//! same, but for what is said above, and but for text that looks like evcxr's own: that stays text. In
+//! a program, nothing is to be imported.
 
 use super::output::{self, Reader};
 use super::panics;
 use super::relay::Relay;
 use std::fmt;
-
-/// Lines from this length on can come late (see [`Relay::close`]).
-const LONG: usize = 32_000;
 
 /// Tells why the cell failed: below the cell, or on stderr where nothing else can be done.
 pub(crate) fn fail(reason: &dyn fmt::Display) {
@@ -47,13 +45,7 @@ pub fn error(function: &str, text: fmt::Arguments) {
 #[doc(hidden)]
 pub fn line(text: fmt::Arguments) {
     panics::watch_in_kernel();
-    let text = format!("{text}\n");
-    output::write(&text);
-    if text.len() > LONG
-        && let Some(relay) = Relay::get()
-    {
-        relay.close();
-    }
+    output::line(&text.to_string());
 }
 
 /// `print!`.
@@ -62,8 +54,15 @@ pub fn piece(text: fmt::Arguments) {
     panics::watch_in_kernel();
     match Reader::get() {
         Reader::Relay(relay) => relay.print(&text.to_string()),
-        Reader::Evcxr | Reader::Terminal => print!("{text}"),
+        Reader::Evcxr => print!("{}", output::quoted(&text.to_string())),
+        Reader::Terminal => print!("{text}"),
     }
+}
+
+/// evcxr's line after a `?` that has ended the cell.
+#[doc(hidden)]
+pub fn errored() {
+    output::write("EVCXR_ERROR_OCCURRED\n");
 }
 
 /// evcxr's line after a panic.
@@ -120,7 +119,9 @@ macro_rules! eprintln {
 #[macro_export]
 macro_rules! println {
     () => { $crate::notebook::cell::line(::std::format_args!("")) };
+    // What evcxr's code around a cell says, word for word. All else is the cell's own text.
     ("EVCXR_PANIC_NOTIFICATION") => { $crate::notebook::cell::panicked() };
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => { $crate::notebook::cell::errored() };
     ($($text:tt)*) => { $crate::notebook::cell::line(::std::format_args!($($text)*)) };
 }
 

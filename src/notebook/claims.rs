@@ -1,5 +1,6 @@
 //! What a notebook claims, checked where it is claimed.
 
+use super::output;
 use super::table::{self, Table};
 use crate::{Error, Preset};
 use serde_json::{Map, Value, json};
@@ -119,14 +120,15 @@ impl Claims {
     /// # Errors
     /// If one of them failed, with its value and range.
     pub fn check(&self) -> Result<(), Error> {
-        println!(
+        let head = format!(
             "{:<38} {:>12}   {:<20} verdict",
             "claim", "value", "accepted"
         );
-        for row in &self.rows {
-            println!("{row}");
-        }
-        println!("claims {}", self.json());
+        let rows = self.rows.iter().map(String::as_str);
+        std::iter::once(head.as_str())
+            .chain(rows)
+            .for_each(output::line);
+        output::line(&format!("claims {}", self.json()));
         if self.failures.is_empty() {
             Ok(())
         } else {

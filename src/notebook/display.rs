@@ -1,10 +1,8 @@
 //! Rich output below a cell.
 
-use super::cell::fail;
 use super::output::{self, Reader};
 use super::panics;
 use crate::Error;
-use crate::plot::{Chart, Figure};
 use base64::Engine;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -48,7 +46,11 @@ impl Display {
             // Lines of progress: evcxr would keep the last one alone.
             Reader::Evcxr if mime == "text/html" => output::line(text),
             // Whole lines in one write: half a line at a cell's end would hang the kernel.
-            Reader::Evcxr => output::write(&contents.map(block).concat()),
+            Reader::Evcxr => {
+                let contents =
+                    contents.map(|(mime, content)| block((mime, &output::quoted(content))));
+                output::write(&contents.concat());
+            }
             Reader::Terminal => output::line(text),
         }
     }
@@ -64,21 +66,23 @@ fn new_id() -> String {
 
 /// What a figure's `Debug` writes: a line of text, and below a cell the picture too.
 ///
-/// Where a cell has to be compiled twice (a variable of it was moved, its first `?`), evcxr shows
-/// the last expression by `Debug` as `text/plain`. This ends that block, and adds the picture's.
+/// Where a cell has to be compiled twice (a variable of it was moved, its first `?`), and where it ends
+/// in a `Result`, evcxr shows the last expression by `Debug` as `text/plain`. This ends that block, adds
+/// the picture's, and leaves the end of the text (of `Ok(..)`) to a block that nobody shows.
 pub(crate) fn debug_figure(text: &str, png: impl FnOnce() -> Result<Vec<u8>, Error>) -> String {
     // Set by evcxr for the process that runs the cells.
     if std::env::var_os("EVCXR_IS_RUNTIME").is_none() {
         return text.to_owned();
     }
+    let text = output::quoted(text);
     match png() {
         Ok(png) => {
-            let picture = block(("image/png", &base64(&png)));
-            format!("{text}\n{END}\n{picture}{BEGIN} text/plain\n{text}")
+            let blocks = [("image/png", &*base64(&png)), ("text/plain", &text)].map(block);
+            format!("{text}\n{END}\n{}{BEGIN} evcxr/rest\n", blocks.concat())
         }
         Err(error) => {
             eprintln!("{error}");
-            text.to_owned()
+            text
         }
     }
 }
@@ -95,34 +99,17 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Lets a cell end in a `Result`: its value is shown, or its message.
-pub trait ShowResult {
-    /// Shows the value or the message below a notebook cell; evcxr calls it.
-    fn evcxr_display(&self);
-}
-
-impl ShowResult for Result<Figure, Error> {
-    fn evcxr_display(&self) {
-        match self {
-            Ok(figure) => figure.evcxr_display(),
-            Err(error) => fail(error),
-        }
-    }
-}
-
-impl ShowResult for Result<Chart, Error> {
-    fn evcxr_display(&self) {
-        match self {
-            Ok(chart) => chart.evcxr_display(),
-            Err(error) => fail(error),
-        }
-    }
-}
-
-impl ShowResult for Result<(), Error> {
-    fn evcxr_display(&self) {
-        if let Err(error) = self {
-            fail(error);
-        }
-    }
+/// Shows HTML below a cell, and the text where HTML is not shown: in a terminal, on stock evcxr. Text of
+/// others in it must be escaped.
+///
+/// evcxr's own way, lines that begin with `EVCXR_`, prints text here: a file that is printed could hold
+/// such lines.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// notebook::show_html("<b>bold</b>", "bold");
+/// ```
+pub fn show_html(html: &str, text: &str) {
+    Display::default().show(text, ("text/html", html));
 }

@@ -18,7 +18,7 @@ pub(crate) mod table;
 
 pub(crate) use cell::fail;
 pub use claims::Claims;
-pub use display::ShowResult;
+pub use display::show_html;
 pub(crate) use display::{Display, debug_figure};
 pub use live::Live;
 pub use progress::Progress;

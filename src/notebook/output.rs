@@ -29,13 +29,32 @@ impl Reader {
     }
 }
 
-/// Prints a line.
+/// How all lines begin by which evcxr and the process of the cells understand each other.
+pub(crate) const OF_EVCXR: &str = "EVCXR_";
+
+/// Lines from this length on can come late (see [`Relay::close`]).
+const LONG: usize = 32_000;
+
+/// Prints a line. Whatever it says, it is text: evcxr would take a line of a file for the end of the
+/// cell, or for the beginning of a page.
 pub(crate) fn line(text: &str) {
     match Reader::get() {
-        Reader::Relay(_) | Reader::Evcxr => write(&format!("{text}\n")),
+        Reader::Relay(relay) if text.contains(OF_EVCXR) => relay.print(&format!("{text}\n")),
+        Reader::Relay(relay) => {
+            write(&format!("{text}\n"));
+            if text.len() > LONG {
+                relay.close();
+            }
+        }
+        Reader::Evcxr => write(&format!("{}\n", quoted(text))),
         // Tests capture this one.
         Reader::Terminal => println!("{text}"),
     }
+}
+
+/// The text with a space of no width in all that could be a word of evcxr's.
+pub(crate) fn quoted(text: &str) -> String {
+    text.replace(OF_EVCXR, "EVCXR\u{200b}_")
 }
 
 /// One write to stdout, so that nothing comes between its lines.

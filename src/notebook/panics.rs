@@ -9,6 +9,8 @@ use std::sync::{Mutex, Once, PoisonError};
 pub(crate) struct Panic {
     pub(crate) message: String,
     place: Option<String>,
+    cell: usize,
+    is_told: bool,
 }
 
 impl Panic {
@@ -18,6 +20,8 @@ impl Panic {
         Self {
             message: panic.payload_as_str().unwrap_or("no message").to_owned(),
             place: place.map(|at| format!("{}:{}", at.file(), at.line())),
+            cell: running_cell(),
+            is_told: false,
         }
     }
 }
@@ -32,22 +36,28 @@ impl fmt::Display for Panic {
     }
 }
 
-/// The panic that is about to end the cell, to be told as the cell's error.
-static OF_THE_CELL: Mutex<Option<Panic>> = Mutex::new(None);
+/// The last panic. One on another thread counts: a thread pool may hand it on to the cell's thread,
+/// where it ends the cell without passing by the hook again.
+static LAST: Mutex<Option<Panic>> = Mutex::new(None);
 
-/// The last panic on another thread. A thread pool may hand it on to the cell's thread, where it
-/// ends the cell without passing by the hook again.
-static ELSEWHERE: Mutex<Option<Panic>> = Mutex::new(None);
-
-fn replace(slot: &Mutex<Option<Panic>>, panic: Option<Panic>) -> Option<Panic> {
-    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut slot, panic)
+fn replace(panic: Option<Panic>) -> Option<Panic> {
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut last, panic)
 }
 
-/// The panic that ended the cell.
+/// The panic that ended the cell. Not one that an earlier cell has caught.
 pub(crate) fn take() -> Option<Panic> {
-    let elsewhere = replace(&ELSEWHERE, None);
-    replace(&OF_THE_CELL, None).or(elsewhere)
+    replace(None).filter(|panic| panic.cell == running_cell())
+}
+
+/// evcxr's number of the running cell, by the library that it has loaded last; 0 elsewhere.
+fn running_cell() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let libraries = maps
+        .lines()
+        .filter_map(|line| line.rsplit_once("/libcode_"));
+    let numbers = libraries.filter_map(|(_, name)| name.strip_suffix(".so")?.parse().ok());
+    numbers.max().unwrap_or(0)
 }
 
 /// Makes panics one line each from now on.
@@ -65,15 +75,14 @@ pub(crate) fn watch_in_kernel() {
 }
 
 fn tell(panic: Panic) {
-    let relayed = matches!(Reader::get(), Reader::Relay(_));
-    if relayed && on_main_thread() {
-        // An earlier one that ended no cell: it was caught, or this one is about to abort.
-        if let Some(earlier) = replace(&OF_THE_CELL, Some(panic)) {
-            eprintln!("{earlier}");
-        }
-    } else {
+    let mut panic = panic;
+    panic.is_told = !matches!(Reader::get(), Reader::Relay(_)) || !on_main_thread();
+    if panic.is_told {
         eprintln!("{panic}");
-        replace(&ELSEWHERE, Some(panic));
+    }
+    // An earlier one that ended no cell: it was caught, or this one is about to abort.
+    if let Some(earlier) = replace(Some(panic)).filter(|earlier| !earlier.is_told) {
+        eprintln!("{earlier}");
     }
 }
 
@@ -94,8 +103,12 @@ mod tests {
     #[test]
     fn a_panic_is_one_line() {
         let place = Some("src/lib.rs:3".into());
-        let message = "too far".into();
-        let panic = Panic { message, place };
+        let panic = Panic {
+            message: "too far".into(),
+            place,
+            cell: 0,
+            is_told: false,
+        };
         assert_eq!(panic.to_string(), "panic: too far (src/lib.rs:3)");
     }
 

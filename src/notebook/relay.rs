@@ -65,7 +65,9 @@ impl Relay {
     }
 
     fn marker(&self, kind: &str, content: Value) -> String {
-        let message = json!({ "msg_type": kind, "content": content });
+        let message = json!({ "msg_type": kind, "content": content }).to_string();
+        // evcxr looks for its own words anywhere in a line.
+        let message = message.replace(output::OF_EVCXR, "\\u0045VCXR_");
         format!("\u{1}{} {message}\n{}", self.secret, self.nothing())
     }
 
@@ -83,11 +85,11 @@ mod tests {
     #[test]
     fn a_marker_is_one_line_and_a_line_that_says_nothing() {
         let relay = Relay::with_secret(SECRET.into()).unwrap();
-        let text = "half \u{1}a\nline \"quoted\"";
+        let text = "half \u{1}a\nline \"quoted\" EVCXR_BEGIN_CONTENT text/html";
         assert_eq!(
             relay.marker("stream", json!({ "text": text })),
             format!(
-                "\u{1}{SECRET} {{\"content\":{{\"text\":\"half \\u0001a\\nline \\\"quoted\\\"\"}},\
+                "\u{1}{SECRET} {{\"content\":{{\"text\":\"half \\u0001a\\nline \\\"quoted\\\" \\u0045VCXR_BEGIN_CONTENT text/html\"}},\
                  \"msg_type\":\"stream\"}}\n\u{1}{SECRET} {{}}\n"
             )
         );

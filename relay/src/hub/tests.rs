@@ -13,10 +13,17 @@ struct Played {
     interrupts: Rc<StdCell<usize>>,
     ends: Rc<StdCell<usize>>,
     compiles: Rc<StdCell<bool>>,
+    /// Its cell's code has ended.
+    rests: Rc<StdCell<bool>>,
+    killed: Rc<StdCell<usize>>,
+    pauses: Rc<StdCell<usize>>,
+    resumes: Rc<StdCell<usize>>,
+    checks: Rc<StdCell<bool>>,
+    read: Rc<StdCell<u64>>,
 }
 
 impl Processes for Played {
-    fn interrupt(&self) {
+    fn interrupt(&self, _: Duration) {
         self.interrupts.set(self.interrupts.get() + 1);
     }
     fn is_compiling(&self) -> bool {
@@ -24,6 +31,24 @@ impl Processes for Played {
     }
     fn end_cell(&self) {
         self.ends.set(self.ends.get() + 1);
+    }
+    fn runs_code(&self) -> bool {
+        !self.rests.get()
+    }
+    fn end(&self) {
+        self.killed.set(self.killed.get() + 1);
+    }
+    fn bytes_read(&self) -> Option<u64> {
+        Some(self.read.get())
+    }
+    fn pause(&self) {
+        self.pauses.set(self.pauses.get() + 1);
+    }
+    fn resume(&self) {
+        self.resumes.set(self.resumes.get() + 1);
+    }
+    fn check_dep(&self, _: &str) -> bool {
+        self.checks.get()
     }
 }
 
@@ -99,11 +124,13 @@ impl Stage {
 
     /// A front end runs a cell, and the kernel begins it.
     fn run(&mut self) -> Message {
-        let request = self.key.request(
-            "execute_request",
-            &json!({"code": "", "stop_on_error": true}),
-        );
-        self.hub.request(request.clone());
+        self.run_code("")
+    }
+
+    fn run_code(&mut self, code: &str) -> Message {
+        let content = json!({"code": code, "stop_on_error": true});
+        let request = self.key.request("execute_request", &content);
+        self.hub.request(self.now, request.clone());
         self.count += 1;
         let count = self.count;
         self.kernel_says(&request, "execute_input", json!({"execution_count": count}));
@@ -235,8 +262,8 @@ fn a_marked_error_fails_the_cell_and_aborts_those_behind_it() {
     let first = stage.run();
     let waiting = stage.key.request("execute_request", &json!({"code": "2"}));
     let completion = stage.key.request("complete_request", &json!({}));
-    stage.hub.request(waiting);
-    stage.hub.request(completion);
+    stage.hub.request(stage.now, waiting);
+    stage.hub.request(stage.now, completion);
     let error = json!({"ename": "panic", "evalue": "too far", "traceback": ["panic: too far"]});
     stage.marks(&first, "error", error.clone());
     stage.done(&first, "ok");
@@ -256,10 +283,11 @@ fn cells_behind_a_failed_one_run_where_the_front_end_wants_that() {
     let mut stage = Stage::new();
     let content = json!({"code": "", "stop_on_error": false});
     let first = stage.key.request("execute_request", &content);
-    stage.hub.request(first.clone());
-    stage
-        .hub
-        .request(stage.key.request("execute_request", &json!({"code": "2"})));
+    stage.hub.request(stage.now, first.clone());
+    stage.hub.request(
+        stage.now,
+        stage.key.request("execute_request", &json!({"code": "2"})),
+    );
     stage.done(&first, "error");
     assert_eq!(
         stage.kinds(Port::KernelShell),
@@ -277,9 +305,10 @@ fn stop_reminds_the_cell_until_it_ends_and_aborts_those_behind_it() {
         "an idle kernel has nothing to stop"
     );
     let request = stage.run();
-    stage
-        .hub
-        .request(stage.key.request("execute_request", &json!({"code": "2"})));
+    stage.hub.request(
+        stage.now,
+        stage.key.request("execute_request", &json!({"code": "2"})),
+    );
     stage.presses_stop();
     assert_eq!(stage.played.interrupts.get(), 1);
     stage.pass(Duration::from_secs(1));
@@ -392,13 +421,16 @@ fn after_bytes_that_are_no_utf8_the_next_cell_gets_its_own_output() {
     let begin = hidden(&mut stage);
     assert_eq!(
         begin.content()["code"],
-        "println!(\"EVCXR_BEGIN_CONTENT text/plain\");"
+        "std::println!(\"EVCXR_BEGIN_CONTENT text/plain\");"
     );
     stage.count += 1;
     stage.prints(&begin, "after\n");
     stage.done(&begin, "ok");
     let end = hidden(&mut stage);
-    assert_eq!(end.content()["code"], "println!(\"EVCXR_END_CONTENT\");");
+    assert_eq!(
+        end.content()["code"],
+        "std::println!(\"EVCXR_END_CONTENT\");"
+    );
     stage.count += 1;
     stage.done(&end, "ok");
     assert_eq!(stage.kinds(Port::Shell), ["execute_reply"]);
@@ -415,7 +447,7 @@ fn requests_wait_until_the_kernel_has_been_heard() {
     let now = Instant::now();
     let greeting = hub.take_outbox().remove(0).1;
     let request = hub.key.request("execute_request", &json!({"code": ""}));
-    hub.request(request);
+    hub.request(now, request);
     let reply = hub
         .key
         .answer(&greeting, "kernel_info_reply", &json!({"status": "ok"}));
@@ -486,11 +518,11 @@ proptest! {
 #[test]
 fn the_crate_gets_the_features_that_the_environment_names() {
     let mut stage = Stage::new();
-    stage.hub = stage.hub.features("energy-discrepancy/cuda".into());
+    stage.hub = stage.hub.crates(Crates::new("energy-discrepancy/cuda", ""));
     let code = ":dep energy-discrepancy = { path = \"..\" }";
     let content = json!({"code": code, "stop_on_error": true});
     let request = stage.key.request("execute_request", &content);
-    stage.hub.request(request.clone());
+    stage.hub.request(stage.now, request.clone());
     let (_, sent) = stage.take().remove(0);
     let sent = stage.key.read(sent.into_frames()).unwrap();
     let code = ":dep energy-discrepancy = { path = \"..\", features = [\"cuda\"] }";
@@ -499,4 +531,178 @@ fn the_crate_gets_the_features_that_the_environment_names() {
     stage.kernel_says(&sent, "execute_input", json!({"execution_count": 2}));
     stage.done(&sent, "ok");
     assert_eq!(stage.seen(Port::Shell)[0].1["status"], "ok");
+}
+
+impl Stage {
+    /// The cell that was sent to the kernel last.
+    fn sent(&mut self) -> Message {
+        self.pass(Duration::from_millis(100));
+        let mut cells = self.out.iter().rev().map(|(_, message)| message);
+        let sent = cells
+            .find(|message| message.kind() == "execute_request")
+            .unwrap();
+        sent.clone()
+    }
+
+    fn errors(&mut self) -> Vec<String> {
+        let errors = self
+            .seen(Port::Iopub)
+            .into_iter()
+            .filter(|(kind, _)| kind == "error");
+        errors
+            .map(|(_, content)| content["evalue"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn after_a_lost_process_the_new_one_is_made_ready_before_the_next_cell() {
+    let mut stage = Stage::new();
+    let first = stage.run();
+    let died = "tail\nSubprocess terminated with status: signal: 6 (SIGABRT)";
+    stage.kernel_says(
+        &first,
+        "error",
+        json!({"ename": "Error", "evalue": died, "traceback": []}),
+    );
+    stage.done(&first, "error");
+    let error = stage.errors().remove(0);
+    assert!(
+        error.contains("signal: 6") && error.contains("variables of all cells are lost"),
+        "{error}"
+    );
+    assert_eq!(stage.text(), "tail\n");
+    let chore = stage.sent();
+    let next = stage
+        .key
+        .request("execute_request", &json!({"code": "next"}));
+    stage.hub.request(stage.now, next);
+    assert_eq!(stage.sent().content()["code"], "print!(\"\");");
+    stage.count += 1;
+    stage.done(&chore, "ok");
+    assert_eq!(stage.sent().content()["code"], "next");
+    // What is ours is counted by evcxr alone.
+    let next = stage.sent();
+    stage.count += 1;
+    stage.done(&next, "ok");
+    assert_eq!(stage.seen(Port::Shell)[1].1["execution_count"], 2);
+}
+
+#[test]
+fn a_cell_that_ends_in_an_err_fails_and_one_that_ends_in_a_unit_shows_nothing() {
+    let mut stage = Stage::new();
+    let request = stage.run();
+    stage.kernel_says(
+        &request,
+        "execute_result",
+        json!({"data": {"text/plain": "Ok(())"}, "execution_count": 2}),
+    );
+    stage.done(&request, "ok");
+    assert!(
+        !stage
+            .kinds(Port::Iopub)
+            .contains(&"execute_result".to_owned())
+    );
+    let request = stage.run();
+    stage.kernel_says(
+        &request,
+        "execute_result",
+        json!({"data": {"text/plain": "Err(no file)"}, "execution_count": 3}),
+    );
+    stage.done(&request, "ok");
+    assert_eq!(stage.errors(), ["no file"]);
+    assert_eq!(stage.seen(Port::Shell)[1].1["status"], "error");
+}
+
+#[test]
+fn a_cell_of_which_nothing_ran_fails() {
+    let mut stage = Stage::new();
+    let request = stage.run_code("/* begun\nlet x = 1;");
+    stage.done(&request, "ok");
+    assert!(stage.errors()[0].contains("a comment is opened"));
+    assert_eq!(stage.seen(Port::Shell)[0].1["status"], "error");
+}
+
+#[test]
+fn a_press_after_the_cell_s_code_has_ended_costs_its_output_alone() {
+    let mut stage = Stage::new();
+    let request = stage.run();
+    stage.prints(&request, "shown\n");
+    stage.presses_stop();
+    stage.pass(Duration::from_secs(3));
+    stage.played.rests.set(true);
+    stage.presses_stop();
+    stage.prints(&request, "not shown\n");
+    stage.done(&request, "ok");
+    assert_eq!(stage.kinds(Port::KernelControl), [""; 0]);
+    let text = stage.text();
+    assert!(
+        text.starts_with("shown\n") && !text.contains("not shown\n"),
+        "{text}"
+    );
+    assert_eq!(stage.seen(Port::Shell)[0].1["status"], "ok");
+}
+
+#[test]
+fn a_process_that_stop_has_ended_after_the_last_line_is_a_loss_that_is_told() {
+    let mut stage = Stage::new();
+    let request = stage.run();
+    stage.presses_stop();
+    stage.pass(Duration::from_secs(3));
+    stage.presses_stop();
+    assert_eq!(stage.played.killed.get(), 1);
+    stage.prints(&request, "of the stopped cell\n");
+    stage.done(&request, "ok");
+    assert!(stage.errors()[0].contains("the variables of all cells are lost"));
+    assert!(!stage.text().contains("of the stopped cell"));
+    assert_eq!(stage.sent().content()["code"], "print!(\"\");");
+}
+
+#[test]
+fn a_flood_of_lines_is_paused_until_it_has_come() {
+    let mut stage = Stage::new();
+    let request = stage.run();
+    for line in 0..5_000 {
+        stage.played.read.set(100 * line);
+        stage.prints(&request, "a\n");
+    }
+    assert_eq!(
+        (stage.played.pauses.get(), stage.played.resumes.get()),
+        (1, 0)
+    );
+    stage.pass(Duration::from_millis(200));
+    assert_eq!(
+        (stage.played.pauses.get(), stage.played.resumes.get()),
+        (1, 1)
+    );
+    assert_eq!(stage.text(), "a\n".repeat(5_000));
+}
+
+#[test]
+fn a_dep_line_that_costs_the_process_is_told_before_it_is_run() {
+    let mut stage = Stage::new();
+    stage.played.checks.set(true);
+    let code = ":dep itertools = \"0.14\"\n1";
+    let request = stage.key.request("execute_request", &json!({"code": code}));
+    stage.hub.request(stage.now, request.clone());
+    stage.hub.checked("it costs the variables");
+    assert_eq!(stage.text(), "it costs the variables\n");
+    assert_eq!(stage.played.killed.get(), 1);
+    let chore = stage.sent();
+    assert_eq!(chore.content()["code"], "print!(\"\");");
+    stage.count += 1;
+    stage.done(&chore, "error");
+    assert_eq!(stage.sent().content()["code"], code);
+    stage.count += 1;
+    stage.done(&request, "ok");
+    assert_eq!(stage.seen(Port::Shell)[0].1["execution_count"], 1);
+    assert!(stage.errors().is_empty());
+    // Without a price it goes on as it is.
+    stage.hub.request(
+        stage.now,
+        stage.key.request("execute_request", &json!({"code": code})),
+    );
+    stage.hub.checked("");
+    assert_eq!(stage.sent().content()["code"], code);
+    assert_eq!(stage.played.killed.get(), 1);
 }
