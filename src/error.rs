@@ -1,5 +1,6 @@
 //! The one error type of the crate.
 
+use crate::notebook::debug_text;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +66,7 @@ pub enum Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&debug_text(&self.to_string()))
     }
 }
 

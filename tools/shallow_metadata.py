@@ -3,8 +3,8 @@
 evcxr asks the rust-analyzer that is built into it for the types of a cell's variables. That one
 reads every crate which `cargo metadata` names, and looks through each for trait implementations:
 ten seconds in every kernel for some ninety crates. A variable's type comes from a crate that a
-cell names, or from one that it re-exports, so those are all that it is told of here. Compiling
-is not affected.
+cell names, or from one that it re-exports, so those are all that it is told of here; a path crate's
+optional dependencies are there for their features alone. Compiling is not affected.
 
 Usage: shallow_metadata.py CARGO metadata ... (from the `cargo` that set-up writes)
 """
@@ -22,10 +22,12 @@ def shallow(metadata: dict) -> dict:
     if not resolve:
         return metadata
     nodes = {node["id"]: node for node in resolve["nodes"]}
+    optional = {package["id"]: optional_names(package) for package in metadata["packages"]}
     kept = set(metadata["workspace_members"])
     edge = set(kept)
     for _ in range(DEPTH):
-        edge = {dependency for node in edge for dependency in nodes[node]["dependencies"]} - kept
+        edges = [(node, dependency) for node in edge for dependency in nodes[node]["deps"]]
+        edge = {dependency["pkg"] for node, dependency in edges if dependency["name"] not in optional[node]} - kept
         kept |= edge
     for node in nodes.values():
         node["dependencies"] = [each for each in node["dependencies"] if each in kept]
@@ -33,6 +35,14 @@ def shallow(metadata: dict) -> dict:
     resolve["nodes"] = [node for node in resolve["nodes"] if node["id"] in kept]
     metadata["packages"] = [package for package in metadata["packages"] if package["id"] in kept]
     return metadata
+
+
+def optional_names(package: dict) -> set[str]:
+    """The optional dependencies of a path crate, as its code would call them."""
+    if package["source"]:
+        return set()
+    names = [each["rename"] or each["name"] for each in package["dependencies"] if each["optional"]]
+    return {name.replace("-", "_") for name in names}
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ pub use claims::Claims;
 pub use display::show_html;
 pub(crate) use display::{Display, debug_figure};
 pub use live::Live;
+pub(crate) use output::debug_text;
 pub use progress::Progress;
 pub use results::{Recorded, Results};
 pub use start::start;

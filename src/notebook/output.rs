@@ -52,6 +52,14 @@ pub(crate) fn line(text: &str) {
     }
 }
 
+/// What a `Debug` writes that holds text of others with its line ends: evcxr prints it as it is.
+pub(crate) fn debug_text(text: &str) -> String {
+    match Reader::get() {
+        Reader::Relay(_) | Reader::Evcxr => quoted(text),
+        Reader::Terminal => text.to_owned(),
+    }
+}
+
 /// The text with a space of no width in all that could be a word of evcxr's.
 pub(crate) fn quoted(text: &str) -> String {
     text.replace(OF_EVCXR, "EVCXR\u{200b}_")

@@ -52,11 +52,51 @@ def test_a_result_shows_its_message(kernel):
     }
     """
     assert kernel.run(setup).status == "ok"
-    reply = kernel.run(cell)
     message = "noise = -1 is not possible: a standard deviation or variance: positive and finite"
-    assert reply.data["text/plain"].strip() == f"Err({message})", reply
-    reply = kernel.run(cell + "?;")
-    assert reply.status == "error" and reply.errors == [message] and not reply.stderr, reply
+    # A cell that ends in an error has failed, with a `?` and without.
+    for ending in ("", "?;"):
+        reply = kernel.run(cell + ending)
+        assert reply.status == "error" and reply.errors == [message] and not reply.stderr, reply
+        assert not reply.data, reply
+
+
+def test_a_number_at_a_cell_s_end_shows_itself(kernel):
+    cells = {
+        "let n = 5; n": "5",
+        "let y = 3.5; y": "3.5",
+        "let n: i64 = 5; n": "5",
+        "let mut s = 0.0; for _ in 0..4 { s += 0.5; } s": "2.0",
+        "7": "7",
+        "1.5 + 2.0": "3.5",
+        "-n": "-5",
+        "[1, 2]": "[1, 2]",
+        "(1, 2.5)": "(1, 2.5)",
+        "n as f64 / 2.0": "2.5",
+        "Some(3)": "Some(3)",
+        "Ok::<f64, Error>(0.5)": "Ok(0.5)",
+    }
+    for cell, shown in cells.items():
+        reply = kernel.run(cell)
+        assert reply.status == "ok" and reply.data == {"text/plain": shown}, (cell, reply)
+
+
+def test_what_says_nothing_shows_nothing(kernel):
+    for cell in ("for _ in 0..2 { rng(0); }", "Ok::<(), Error>(())", "()"):
+        reply = kernel.run(cell)
+        assert reply.status == "ok" and not reply.data, (cell, reply)
+
+
+def test_a_cell_of_which_nothing_runs_fails(kernel):
+    for cell, why in {
+        "/* old version\nlet xx = 1;": "a comment is opened by `/*` and not closed",
+        "/* a */ /* /* */\n1": "a comment is opened by `/*` and not closed",
+        "}": "a `}` that closes nothing",
+        "// a comment\n} let xx = 1;": "a `}` that closes nothing",
+    }.items():
+        reply = kernel.run(cell)
+        assert reply.status == "error" and len(reply.errors) == 1 and why in reply.errors[0], (cell, reply)
+    for cell in ("", "// a", "/* a */"):
+        assert kernel.run(cell).status == "ok"
 
 
 def test_a_question_mark_fails_the_cell_with_errors_of_any_type(kernel):
@@ -105,6 +145,26 @@ def test_a_panic_fails_the_cell_in_one_line_and_keeps_earlier_variables(kernel):
     tracebacks = [content["traceback"] for kind, content in reply.messages if kind == "error"]
     assert tracebacks == [["panic: too far"]]
     assert kernel.run("kept").data["text/plain"].strip() == "42"
+
+
+def test_a_caught_panic_is_not_told_for_another(kernel):
+    caught = kernel.run('std::panic::catch_unwind(|| panic!("caught")).is_err()')
+    assert caught.status == "ok" and caught.data == {"text/plain": "true"}, caught
+    reply = kernel.run('std::panic::resume_unwind(Box::new("handed on"));')
+    assert reply.status == "error" and reply.errors == ["no message"], reply
+    reply = kernel.run('std::panic::catch_unwind(|| panic!("caught")).is_err(); panic!("mine");')
+    assert reply.status == "error" and reply.errors == ["mine"], reply
+
+
+def test_after_a_lost_process_the_first_panic_is_one_line(fresh_kernel):
+    kernel = fresh_kernel()
+    kernel.begin()
+    for cell, how in {"std::process::abort();": "signal: 6", "std::process::exit(0);": "exit status: 0"}.items():
+        reply = kernel.run(cell)
+        assert reply.status == "error" and len(reply.errors) == 1, reply
+        assert how in reply.errors[0] and "the variables of all cells are lost" in reply.errors[0], reply
+        reply = kernel.run('panic!("boom")')
+        assert reply.status == "error" and reply.errors == ["boom"] and not reply.stderr, reply
 
 
 def test_a_user_s_own_rust_kernel_is_left_alone(fresh_kernel, tmp_path):

@@ -330,6 +330,27 @@ def test_the_end_of_the_cells_process_is_an_error_and_the_kernel_lives(start):
     assert kernel.run("1 + 1").data["text/plain"] == "2"
 
 
+# Crates
+
+
+def test_a_dep_line_that_costs_the_variables_says_so_and_runs(start, tmp_path):
+    program = tmp_path / "check"
+    program.write_text("#!/bin/sh\ncase \"$1\" in *itoa*) echo \"costly: $1\" ;; esac\n")
+    program.chmod(0o755)
+    kernel = start(EVCXR_DEP_CHECK=str(program))
+    assert kernel.run("let lost: i32 = 1;").status == "ok"
+    reply = kernel.run(':dep itoa = "1"\nprintln!("{}", itoa::Buffer::new().format(2));')
+    assert (reply.status, reply.stdout) == ("ok", 'costly: :dep itoa = "1"\n2\n'), reply
+    assert reply.content["execution_count"] == 2
+    assert kernel.run("lost").status == "error"
+    assert kernel.run("let kept: i32 = 1;").status == "ok"
+    # One that costs nothing, and a program that is not there.
+    assert kernel.run(':dep fnv = "1"\n1').data["text/plain"] == "1"
+    assert kernel.run("kept").data["text/plain"] == "1"
+    other = start(EVCXR_DEP_CHECK=str(tmp_path / "none"))
+    assert other.run(':dep fnv = "1"\n1').data["text/plain"] == "1"
+
+
 # Speed
 
 

@@ -1,5 +1,6 @@
 """The Stop button keeps what there is."""
 
+import threading
 import time
 
 LOOP = """
@@ -45,3 +46,65 @@ def test_stop_works_again_and_an_idle_press_is_forgotten(kernel):
     reply, seconds = stop_in_the_middle(kernel)
     assert reply.status == "ok" and seconds < 2
     assert int(kernel.run("steps").data["text/plain"]) > 100
+
+
+def press_at(kernel, code, *times):
+    """Runs a cell and presses Stop so many seconds after its begin."""
+    request = kernel.send(code)
+
+    def press():
+        for moment in times:
+            time.sleep(max(0, kernel.sent + moment - time.monotonic()))
+            kernel.interrupt()
+
+    presses = threading.Thread(target=press)
+    presses.start()
+    reply = kernel.finish(request)
+    presses.join()
+    return reply
+
+
+WAITS = 'let status = std::process::Command::new("{}").args({}).status()?; println!("{{status}}");'
+
+
+def test_stop_ends_the_programs_that_a_cell_has_started_and_keeps_the_variables(kernel):
+    assert kernel.run("let earlier: i32 = 7;").status == "ok"
+    served = kernel.run('let server = std::process::Command::new("sleep").arg("60").spawn()?;')
+    assert served.status == "ok", served
+    time.sleep(0.1)
+    for program, arguments in {"sleep": '["45"]', "sh": '["-c", "sleep 45; sleep 45"]', "yes": '[""]'}.items():
+        reply = press_at(kernel, WAITS.format(program, arguments), 1.5)
+        assert reply.status == "ok" and "SIGTERM" in reply.stdout and reply.seconds < 8, reply.stdout[-200:]
+    reply = press_at(kernel, "!sleep 45", 1)
+    assert reply.status == "error" and reply.seconds < 4, reply
+    assert kernel.run("earlier").data["text/plain"] == "7"
+    # What an earlier cell has started runs on.
+    assert kernel.run("let mut server = server; server.try_wait()?.is_none()").data["text/plain"] == "true"
+    assert kernel.run("server.kill()?;").status == "ok"
+
+
+def test_the_second_press_ends_a_program_that_ignores_the_first(kernel):
+    for arguments in ("""["-c", "trap '' TERM; sleep 45"]""", '["-c", "setsid sleep 45 & while true; do sleep 1; done"]'):
+        reply = press_at(kernel, WAITS.format("sh", arguments) + "loop {}", 1.5, 3.5)
+        assert reply.status == "error" and reply.seconds < 8, reply
+        assert len(reply.errors) == 1 and "the variables of all cells are lost" in reply.errors[0], reply
+        assert kernel.run('println!("new cell");').stdout == "new cell\n"
+
+
+def test_what_a_stopped_loop_has_printed_is_not_in_the_next_cell(kernel):
+    for loop in ('loop { println!("old cell"); }', 'loop { eprintln!("old cell"); }', 'loop { print!("old"); }'):
+        reply = press_at(kernel, loop, 2, 4)
+        assert reply.status == "error" and reply.seconds < 15, reply.seconds
+        following = kernel.run('println!("new cell");')
+        assert (following.stdout, following.stderr) == ("new cell\n", ""), following
+        assert following.seconds < 15
+
+
+def test_a_press_while_output_still_arrives_loses_nothing_unsaid(kernel):
+    assert kernel.run("let kept: i32 = 5;").status == "ok"
+    reply = press_at(kernel, 'for i in 0..400_000 { println!("{i:040}"); }', 2, 4)
+    kept = kernel.run("kept")
+    if reply.status == "ok":
+        assert kept.data == {"text/plain": "5"}, kept
+    else:
+        assert "the variables of all cells are lost" in reply.errors[0], reply.errors
