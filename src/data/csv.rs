@@ -1,216 +1,212 @@
-//! Tables of numbers as text: comma, semicolon, tab or space between the cells.
+//! Tables as text: numbers, words and missing values in columns.
 //!
-//! No general CSV reader: such a one knows no runs of spaces, and counts lines by records.
+//! No general CSV reader: such a one knows no runs of spaces, counts lines by records, and leaves
+//! open what this is about, which is how the table is written ([`Layout`]).
 
 use super::Dataset;
-use super::columns::first_duplicate;
-use super::dataset::CHANGE_INFINITE;
-use std::borrow::Cow;
+use super::dataset::Text;
+use super::foreign;
+use super::layout::Layout;
+use super::number::{self, Reading};
+use super::record::{Record, Records};
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
+use std::sync::Arc;
 
-/// The points of a table, or what is wrong and where.
-pub(super) fn parse(bytes: &[u8]) -> Result<Dataset, String> {
-    let text = decode(bytes)?;
-    let lines = text.lines().zip(1..).filter(|(line, _)| {
-        let line = line.trim();
-        !line.is_empty() && !line.starts_with('#')
-    });
-    let mut lines = lines.peekable();
-    let Some(&(first, first_at)) = lines.peek() else {
-        return Err(match text.trim() {
-            "" => "the file is empty".to_owned(),
-            _ => "there are no points, only comments".to_owned(),
-        });
-    };
-    let separator = Separator::of(first);
-    let in_first = |reason| format!("line {first_at}, {reason}");
-    let cells = separator.split(first).map_err(in_first)?;
-    let names = names(&cells).map_err(in_first)?;
-    let columns = cells.len();
-    if names.is_some() {
-        lines.next();
+/// A file's bytes from their beginning.
+pub(super) type Source<'a> = Box<dyn BufRead + 'a>;
+
+/// So much of a file shows how it is written, if there are enough line ends in it.
+const HEAD: u64 = 1 << 16;
+
+/// The set of a table, or what is wrong and where. The file is opened twice or three times: for
+/// its beginning, for its cells, and once more where a column shows late that it has words.
+pub(super) fn parse<'a>(open: impl Fn() -> Result<Source<'a>, String>) -> Result<Dataset, String> {
+    let head = head(open()?)?;
+    if let Some(what) = foreign::what(&head) {
+        return Err(what);
     }
+    let layout = Layout::of(&head)?;
+    let mut table = Table::read(open()?, &layout, &vec![false; layout.columns])?;
+    let has_words: Vec<bool> = table
+        .columns
+        .iter()
+        .map(|column| column.others > 0)
+        .collect();
+    if table.columns.iter().any(Column::has_lost_words) {
+        drop(table);
+        table = Table::read(open()?, &layout, &has_words)?;
+    }
+    table.into_dataset()
+}
 
-    let mut values = Vec::new();
-    for (line, at) in lines {
-        let cells = separator
-            .split(line)
-            .map_err(|reason| format!("line {at}, {reason}"))?;
-        if cells.len() != columns {
-            let (found, name) = (count(cells.len()), separator.name());
-            return Err(format!(
-                "line {at} has {found} separated by {name}, but line {first_at} has {columns}: add \
-                 what is missing, or remove what is too much"
-            ));
+/// The first lines.
+fn head(mut source: Source<'_>) -> Result<Vec<u8>, String> {
+    let mut head = Vec::new();
+    loop {
+        let before = head.len();
+        let more = source.by_ref().take(HEAD.max(before as u64));
+        let mut more = more;
+        more.read_to_end(&mut head)
+            .map_err(|error| error.to_string())?;
+        let is_whole = head.len() as u64 - (before as u64) < HEAD;
+        let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+        let is_enough =
+            head.iter().filter(is_end).count() > 20 || head.len() > super::lines::LONGEST;
+        if is_whole {
+            return Ok(head);
         }
-        for (index, cell) in cells.iter().enumerate() {
-            let value = number(cell).ok_or_else(|| not_a_number(cell));
-            values.push(value.and_then(finite).map_err(|reason| {
-                let name = names.as_ref().map(|names| format!(" ({:?})", names[index]));
-                format!(
-                    "line {at}, column {}{}: {reason}",
-                    index + 1,
-                    name.unwrap_or_default()
-                )
-            })?);
-        }
-    }
-    if values.is_empty() {
-        return Err(format!(
-            "there are no points after line {first_at}, which names the columns"
-        ));
-    }
-    let data = Dataset::of(values, columns)?;
-    match names {
-        Some(names) => data.with_names(&names).map_err(|error| error.to_string()),
-        None => Ok(data),
-    }
-}
-
-fn decode(bytes: &[u8]) -> Result<&str, String> {
-    if bytes.starts_with(b"\x93NUMPY") {
-        return Err("it is in NumPy's format, not text: call `read_npy`".to_owned());
-    }
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        format!("line {line} is not text in UTF-8: save the table as CSV, UTF-8")
-    })
-}
-
-/// The columns' names, if the first line has them.
-fn names(cells: &[Cow<'_, str>]) -> Result<Option<Vec<String>>, String> {
-    let is_number = |cell: &Cow<'_, str>| number(cell).is_some();
-    let Some(index) = cells.iter().position(|cell| !is_number(cell)) else {
-        return Ok(None);
-    };
-    if cells.iter().any(is_number) {
-        let (column, reason) = (index + 1, not_a_number(&cells[index]));
-        return Err(format!(
-            "column {column}: {reason}, but other cells of this line are (names of columns are \
-             recognised by a line without any number)"
-        ));
-    }
-    let named = |(index, cell): (usize, &Cow<'_, str>)| match cell.as_ref() {
-        "" => format!("column {}", index + 1),
-        name => name.to_owned(),
-    };
-    let names: Vec<String> = cells.iter().enumerate().map(named).collect();
-    match first_duplicate(&names) {
-        Some(twice) => Err(format!(
-            "two columns are called {}: rename one",
-            quoted(twice)
-        )),
-        None => Ok(Some(names)),
-    }
-}
-
-fn number(cell: &str) -> Option<f64> {
-    cell.parse().ok()
-}
-
-fn finite(value: f64) -> Result<f64, String> {
-    match (value as f32).is_finite() {
-        true => Ok(value),
-        false => Err(format!("{value}: {CHANGE_INFINITE}")),
-    }
-}
-
-fn not_a_number(cell: &str) -> String {
-    let with_point = cell.replacen(',', ".", 1);
-    match cell {
-        "" => "it is empty: fill in a number, or leave the line out".to_owned(),
-        _ if with_point != cell && number(&with_point).is_some() => {
-            format!(
-                "{} is not a number: write {with_point:?}, with a point",
-                quoted(cell)
-            )
-        }
-        _ => format!("{} is not a number", quoted(cell)),
-    }
-}
-
-/// The beginning of a cell in quotation marks.
-fn quoted(cell: &str) -> String {
-    match cell.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?}...", &cell[..end]),
-        None => format!("{cell:?}"),
-    }
-}
-
-fn count(cells: usize) -> String {
-    match cells {
-        1 => "1 cell".to_owned(),
-        n => format!("{n} cells"),
-    }
-}
-
-/// What stands between two cells: a character, or any run of spaces and tabs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Separator {
-    Character(char),
-    Spaces,
-}
-
-impl Separator {
-    /// The separator of a line, found outside of quotation marks.
-    fn of(line: &str) -> Self {
-        let outside: String = line.trim().split('"').step_by(2).collect();
-        let known = [';', '\t', ','].into_iter();
-        let mut found = known.filter(|character| outside.contains(*character));
-        found.next().map_or(Separator::Spaces, Separator::Character)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Separator::Character(';') => "semicolons",
-            Separator::Character('\t') => "tabs",
-            Separator::Character(_) => "commas",
-            Separator::Spaces => "spaces",
+        if is_enough {
+            let last = head.iter().rposition(|byte| is_end(&byte));
+            head.truncate(last.map_or(head.len(), |last| last + 1));
+            return Ok(head);
         }
     }
+}
 
-    /// The cells of a line, without spaces around them or quotation marks.
-    fn split(self, line: &str) -> Result<Vec<Cow<'_, str>>, String> {
-        if line.contains('"') {
-            return self.split_quoted(line);
-        }
-        Ok(match self {
-            Separator::Character(c) => line.split(c).map(|cell| cell.trim().into()).collect(),
-            Separator::Spaces => line.split_whitespace().map(Cow::from).collect(),
-        })
+struct Table<'a> {
+    layout: &'a Layout,
+    /// Row after row: numbers, NaN for what is missing, the number of the word in a column of words.
+    values: Vec<f64>,
+    columns: Vec<Column>,
+}
+
+#[derive(Default)]
+struct Column {
+    /// Each word with its number, from the first record or from the first word on.
+    words: Option<HashMap<Box<str>, u32>>,
+    numbers: usize,
+    others: usize,
+    /// Where the first cell is that is no number, and that cell.
+    first: Option<(usize, Box<str>)>,
+}
+
+impl Column {
+    /// Whether cells that came before the first word were taken for numbers.
+    fn has_lost_words(&self) -> bool {
+        self.others > 0 && self.words.is_none()
     }
 
-    /// The same with quotation marks, of which two within a quoted cell stand for one.
-    fn split_quoted(self, line: &str) -> Result<Vec<Cow<'_, str>>, String> {
-        let (mut cells, mut cell, mut inside) = (Vec::new(), String::new(), false);
-        let mut characters = line.chars().peekable();
-        while let Some(c) = characters.next() {
-            match c {
-                '"' if inside && characters.next_if_eq(&'"').is_some() => cell.push('"'),
-                '"' => inside = !inside,
-                _ if !inside && self.ends_at(c) => cells.push(std::mem::take(&mut cell)),
-                _ => cell.push(c),
+    /// The cell's place in the set's values.
+    fn take(&mut self, cell: &str, reading: Reading, line: usize) -> f64 {
+        match reading {
+            Reading::Missing => return f64::NAN,
+            Reading::Number(value) => {
+                self.numbers += 1;
+                if self.words.is_none() {
+                    return value;
+                }
+            }
+            Reading::Other => {
+                if self.numbers == 0 && self.others == 0 {
+                    self.words.get_or_insert_default();
+                }
+                self.others += 1;
+                self.first.get_or_insert_with(|| (line, cell.into()));
             }
         }
-        if inside {
-            let column = cells.len() + 1;
-            return Err(format!(
-                "column {column}: a quotation mark opens and does not close"
-            ));
+        let Some(words) = &mut self.words else {
+            return f64::NAN;
+        };
+        if let Some(number) = words.get(cell) {
+            return f64::from(*number);
         }
-        cells.push(cell);
-        let cells = cells.iter().map(|cell| Cow::from(cell.trim().to_owned()));
-        Ok(cells
-            .filter(|cell| self != Separator::Spaces || !cell.is_empty())
-            .collect())
+        let number = words.len() as u32;
+        words.insert(cell.into(), number);
+        f64::from(number)
+    }
+}
+
+impl<'a> Table<'a> {
+    fn read(source: Source<'_>, layout: &'a Layout, has_words: &[bool]) -> Result<Self, String> {
+        let column = |has_words: &bool| Column {
+            words: has_words.then(HashMap::new),
+            ..Column::default()
+        };
+        let mut table = Self {
+            layout,
+            values: Vec::new(),
+            columns: has_words.iter().map(column).collect(),
+        };
+        let mut records = Records::new(source, layout.separator);
+        let mut record = Record::default();
+        while records.next(&mut record)? {
+            if record.line >= layout.first_line {
+                table.push(&record)?;
+            }
+        }
+        table.values.shrink_to_fit();
+        match table.values.is_empty() {
+            true => Err(format!(
+                "there are no points after line {}, which names the columns",
+                layout.model_line
+            )),
+            false => Ok(table),
+        }
     }
 
-    fn ends_at(self, c: char) -> bool {
-        match self {
-            Separator::Character(separator) => c == separator,
-            Separator::Spaces => c.is_whitespace(),
+    fn push(&mut self, record: &Record) -> Result<(), String> {
+        let layout = self.layout;
+        let first = usize::from(layout.has_row_names);
+        let end = first + layout.columns;
+        let is_empty = |index: usize| record.cell(index).is_empty();
+        if record.len() < end
+            || record.len() > end + layout.trailing
+            || !(end..record.len()).all(is_empty)
+        {
+            return Err(self.uneven(record));
         }
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let cell = record.cell(first + index);
+            let reading = number::read(cell, layout.comma);
+            self.values.push(column.take(cell, reading, record.line));
+        }
+        Ok(())
+    }
+
+    fn uneven(&self, record: &Record) -> String {
+        let layout = self.layout;
+        let found = match record.len() {
+            1 => "1 cell".to_owned(),
+            n => format!("{n} cells"),
+        };
+        let separated = layout.separator.name();
+        let expected = layout.columns + layout.trailing + usize::from(layout.has_row_names);
+        let change = match &layout.names {
+            Some(names) if record.len() == names.len() + 1 => {
+                "name each column, or remove what is too much"
+            }
+            _ => "add what is missing, or remove what is too much",
+        };
+        format!(
+            "line {} has {found} separated by {separated}, but line {} has {expected}: {change}",
+            record.line, layout.model_line
+        )
+    }
+
+    fn into_dataset(self) -> Result<Dataset, String> {
+        let names = self.layout.names.clone();
+        let text = |(index, column): (usize, Column)| {
+            let (words, (line, cell)) = (column.words?, column.first?);
+            let mut levels = vec![String::new(); words.len()];
+            for (word, number) in words {
+                levels[number as usize] = word.into_string();
+            }
+            let name = names.as_ref().map(|names| format!(" ({:?})", names[index]));
+            Some(Arc::new(Text {
+                levels,
+                line,
+                column: format!("column {}{}", index + 1, name.unwrap_or_default()),
+                first: cell.into_string(),
+                numbers: column.numbers,
+                others: column.others,
+            }))
+        };
+        let texts = self.columns.into_iter().enumerate().map(text).collect();
+        let mut data = Dataset::of(self.values, self.layout.columns)?;
+        data.texts = texts;
+        data.names = names;
+        Ok(data)
     }
 }
 

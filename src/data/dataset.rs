@@ -1,15 +1,22 @@
 //! A finite set of points.
 
 use super::Data;
+use super::missing::Checks;
 use super::units::Units;
 use crate::backend::{Backend, Number};
 use crate::energy::{Points, for_each_backend, tensor};
 use crate::{Error, Rng, rng};
 use dfdx::prelude::*;
 use std::fmt;
+use std::sync::Arc;
 
 /// N points in D dimensions, kept in double precision, with the names of their columns where they
 /// are known.
+///
+/// Of a file a column can be text, and values can be missing. Such a set can be looked at and columns
+/// of it chosen; whatever takes its rows for points, or rescales them, is an error that names the
+/// columns and says to choose others ([`Dataset::columns`]), or to drop rows
+/// ([`Dataset::drop_missing`]).
 ///
 /// As [`Data`], a batch of n < N points is n different rows in random order; n = N gives all rows
 /// in their own order; more is an error.
@@ -28,13 +35,32 @@ use std::fmt;
 /// # Ok::<(), Error>(())
 /// ```
 /// From a file: [`Dataset::read`]. To mean 0 and variance 1, and back: [`Dataset::standardised`].
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Dataset {
-    /// Row after row.
+    /// Row after row. NaN is a missing value; in a column of text stands the number of the text.
     pub(super) values: Vec<f64>,
     pub(super) dimension: usize,
     pub(super) names: Option<Vec<String>>,
     pub(super) units: Option<Units>,
+    /// For each column, if it is text.
+    pub(super) texts: Vec<Option<Arc<Text>>>,
+    /// Rows that [`Dataset::drop_missing`] left out.
+    pub(super) dropped: usize,
+    pub(super) checks: Checks,
+}
+
+/// What a column of text says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Text {
+    /// The different texts, in the order in which they occur.
+    pub(super) levels: Vec<String>,
+    /// Line and column of the first cell that is no number, from 1, and the cell.
+    pub(super) line: usize,
+    pub(super) column: String,
+    pub(super) first: String,
+    /// Cells that are numbers, and cells that are none and not missing.
+    pub(super) numbers: usize,
+    pub(super) others: usize,
 }
 
 impl Dataset {
@@ -42,7 +68,7 @@ impl Dataset {
     ///
     /// # Errors
     /// If there is no point or no coordinate, the points have different dimensions, or a
-    /// coordinate is not finite or too large for single precision (3.4e38).
+    /// coordinate is not finite.
     pub fn new<R: AsRef<[f64]>>(rows: &[R]) -> Result<Self, Error> {
         let dimension = rows.first().map_or(0, |row| row.as_ref().len());
         if let Some(at) = rows.iter().position(|row| row.as_ref().len() != dimension) {
@@ -52,29 +78,43 @@ impl Dataset {
                  point the same coordinates"
             )));
         }
-        let values = rows.iter().flat_map(|row| row.as_ref()).copied();
-        Self::of(values.collect(), dimension).map_err(Error::Data)
+        let values: Vec<f64> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+        if let Some(at) = values.iter().position(|value| value.is_nan()) {
+            return Err(Error::Data(not_finite(&values, at, dimension)));
+        }
+        Self::of(values, dimension).map_err(Error::Data)
     }
 
-    /// A set from its values, row after row, or what is wrong with them.
+    /// A set from its values, row after row and NaN where one is missing, or what is wrong with them.
     pub(super) fn of(values: Vec<f64>, dimension: usize) -> Result<Self, String> {
         if values.is_empty() {
             return Err("there are no points: give one at least, with one coordinate".to_owned());
         }
-        if let Some(at) = values.iter().position(|value| !(*value as f32).is_finite()) {
-            return Err(format!(
-                "the value at [{}, {}] (row and column, from 0) is {}: {CHANGE_INFINITE}",
-                at / dimension,
-                at % dimension,
-                values[at]
-            ));
+        if let Some(at) = values.iter().position(|value| value.is_infinite()) {
+            return Err(not_finite(&values, at, dimension));
         }
         Ok(Self {
             values,
             dimension,
             names: None,
             units: None,
+            texts: vec![None; dimension],
+            dropped: 0,
+            checks: Checks::default(),
         })
+    }
+
+    /// A set of other values in the same columns.
+    pub(super) fn with_values(&self, values: Vec<f64>) -> Self {
+        Self {
+            values,
+            dimension: self.dimension,
+            names: self.names.clone(),
+            units: self.units.clone(),
+            texts: self.texts.clone(),
+            dropped: self.dropped,
+            checks: Checks::default(),
+        }
     }
 
     /// N, the number of points.
@@ -93,14 +133,24 @@ impl Dataset {
     }
 
     /// The points one by one, in double precision.
-    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+    ///
+    /// # Errors
+    /// If a column is text, or a value is missing.
+    pub fn rows(&self) -> Result<impl Iterator<Item = &[f64]>, Error> {
+        self.check_numbers()?;
+        Ok(self.raw_rows())
+    }
+
+    /// The rows as they are kept, with NaN and the numbers of texts.
+    pub(super) fn raw_rows(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact(self.dimension)
     }
 
     /// All points in their order, `(N, D)`.
     ///
     /// # Errors
-    /// If the device has no memory left.
+    /// If a column is text, a value is missing, single precision is asked for and cannot hold a
+    /// column (too large, or too fine for their size: time stamps), or the device has no memory left.
     pub fn points<E: Dtype, Dev: Device<E>>(&self) -> Result<Points<E, Dev>, Error>
     where
         Self: Data<E, Dev>,
@@ -114,6 +164,10 @@ impl Dataset {
         n: usize,
         rng: &mut Rng,
     ) -> Result<Points<E, Dev>, Error> {
+        match size_of::<E>() < size_of::<f64>() {
+            true => self.check_single()?,
+            false => self.check_numbers()?,
+        }
         let (rows, d) = (self.len(), self.dimension);
         let shape = (n, d);
         if n == rows {
@@ -129,21 +183,60 @@ impl Dataset {
     }
 }
 
-/// What to do about a number that is no coordinate.
-pub(super) const CHANGE_INFINITE: &str = "coordinates must be finite and below 3.4e38, so leave \
-                                          the point out or fill in a value";
+/// Which coordinate is not finite.
+fn not_finite(values: &[f64], at: usize, dimension: usize) -> String {
+    format!(
+        "the value at [{}, {}] (row and column, from 0) is {}: coordinates must be finite, so leave \
+         the point out or fill in a value",
+        at / dimension,
+        at % dimension,
+        values[at]
+    )
+}
 
-impl fmt::Debug for Dataset {
+/// Equal where both miss a value, too.
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
+        self.dimension == other.dimension
+            && self.values.len() == other.values.len()
+            && self.values.iter().zip(&other.values).all(is_same)
+            && (&self.names, &self.units) == (&other.names, &other.units)
+            && (&self.texts, self.dropped) == (&other.texts, other.dropped)
+    }
+}
+
+/// Shape and names, and which columns are text, where values are missing, and how many rows were
+/// dropped.
+impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dataset of shape ({}, {})", self.len(), self.dimension)?;
         if let Some(names) = &self.names {
             let more = if names.len() > 8 { ", ..." } else { "" };
-            write!(f, ": {}{more}", names[..names.len().min(8)].join(", "))?;
+            let shown: String = names[..names.len().min(8)].join(", ");
+            // In one line.
+            write!(f, ": {}{more}", shown.replace(char::is_control, " "))?;
         }
         if self.units.is_some() {
             f.write_str(" (standardised)")?;
         }
-        Ok(())
+        if let Some(texts) = self.text_columns() {
+            write!(f, "; text in {texts}")?;
+        }
+        if let Some(missing) = self.missing() {
+            write!(f, "; {missing}")?;
+        }
+        match self.dropped {
+            0 => Ok(()),
+            1 => f.write_str("; 1 row dropped"),
+            n => write!(f, "; {n} rows dropped"),
+        }
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

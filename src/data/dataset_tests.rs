@@ -79,7 +79,7 @@ fn columns_are_chosen_by_name_and_by_number() {
     let by_name = data.columns(&["c", "a"]).unwrap();
     assert_eq!(by_name, data.columns_at(&[2, 0]).unwrap());
     assert_eq!(by_name.names().unwrap(), ["c", "a"]);
-    assert_eq!(by_name.rows().nth(3).unwrap(), [-3.0, 3.0]);
+    assert_eq!(by_name.rows().unwrap().nth(3).unwrap(), [-3.0, 3.0]);
     assert_eq!((by_name.len(), by_name.dimension()), (10, 2));
     assert!(message(data.columns(&["A"])).contains("no column \"A\": the columns are \"a\", "));
     assert!(message(data.columns_at(&[3])).contains("no column 3: the last is 2"));
@@ -101,7 +101,11 @@ fn impossible_sets_are_errors() {
         error.contains("at [1, 1] (row and column, from 0) is NaN"),
         "{error}"
     );
-    assert!(message(Dataset::new(&[[1e39]])).contains("below 3.4e38"));
+    let infinite = message(Dataset::new(&[[f64::INFINITY]]));
+    assert!(
+        infinite.contains("is inf: coordinates must be finite"),
+        "{infinite}"
+    );
     assert!(message(ten().with_names(&["a"])).contains("1 names for 3 columns"));
     assert!(message(ten().with_names(&["a", "b", "a"])).contains("two columns are called \"a\""));
 }
@@ -111,7 +115,7 @@ fn standardised_columns_have_mean_0_and_variance_1_and_come_back() {
     let data = ten();
     let z = data.standardised().unwrap();
     for d in 0..3 {
-        let column: Vec<f64> = z.rows().map(|row| row[d]).collect();
+        let column: Vec<f64> = z.rows().unwrap().map(|row| row[d]).collect();
         let mean = column.iter().sum::<f64>() / 10.0;
         let variance = column.iter().map(|v| v * v).sum::<f64>() / 10.0;
         assert!(mean.abs() < 1e-14 && (variance - 1.0).abs() < 1e-14);
@@ -162,4 +166,103 @@ fn rescaling_refuses_what_cannot_be_done() {
 fn the_debug_text_is_one_line() {
     let shown = format!("{:?}", ten().standardised().unwrap());
     assert_eq!(shown, "Dataset of shape (10, 3): a, b, c (standardised)");
+}
+
+#[test]
+fn what_single_precision_cannot_hold_says_to_standardise() {
+    let column = |values: &[f64]| {
+        let rows: Vec<[f64; 2]> = values
+            .iter()
+            .map(|value| [1.0 + value % 7.0, *value])
+            .collect();
+        Dataset::new(&rows)
+            .unwrap()
+            .with_names(&["a", "time"])
+            .unwrap()
+    };
+    let each = |n: usize, start: f64, step: f64| -> Vec<f64> {
+        (0..n).map(|i| start + step * i as f64).collect()
+    };
+    for values in [
+        each(3, 1_700_000_000.0, 60.0),
+        each(100, 1_700_000_000.0, 1.0),
+        // A fortnight in seconds: the deviation is large, and yet a hundred seconds are one number.
+        each(200_000, 1_700_000_000.0, 6.0),
+        each(50, 1_700_000_000_000.0, 1000.0),
+        each(10, 45_321.25, 0.001),
+        vec![1e39, 2e39, -1e39],
+        vec![1e200, 2e200, -3e200],
+        vec![-5e307, 2e307, 5e307],
+    ] {
+        let data = column(&values);
+        let error = message(data.points::<f32, AutoDevice>());
+        assert!(
+            error.contains("column \"time\"") && error.contains("call `standardised()`"),
+            "{error}"
+        );
+        assert_eq!(message(Data::<f32>::sample(&data, 2, &mut rng(0))), error);
+        assert_eq!(
+            data.points::<f64, AutoDevice>().unwrap().as_vec()[1],
+            values[0]
+        );
+        assert!(
+            data.columns(&["a"])
+                .unwrap()
+                .points::<f32, AutoDevice>()
+                .is_ok()
+        );
+
+        let z = data.standardised().unwrap();
+        assert!((z.std().unwrap()[1].ln() - (values[1] - values[0]).abs().ln()).abs() < 20.0);
+        let single: Points = z.points().unwrap();
+        // The way back needs double precision too, where the whole column is one number otherwise.
+        if values.len() < 200_000 {
+            let error = message(z.restore(&single));
+            assert!(error.contains("x.to_dtype::<f64>()"), "{error}");
+        }
+        let back = z
+            .restore(&z.points::<f64, AutoDevice>().unwrap())
+            .unwrap()
+            .as_vec();
+        assert!((back[1] - values[0]).abs() <= 1e-12 * values[0].abs());
+    }
+    for values in [
+        each(100, 0.0, 0.1),
+        each(100, 1000.0, 0.123_456_789),
+        each(100, 16_000_000.0, 1.0),
+        each(100, 1e9, 64.0),
+        vec![1_700_000_000.0; 3],
+        // People in countries: each apart.
+        vec![67_751_023.0, 331_002_651.0, 1_439_323_776.0, 38_928_346.0],
+    ] {
+        assert!(
+            column(&values).points::<f32, AutoDevice>().is_ok(),
+            "{values:?}"
+        );
+    }
+}
+
+#[test]
+fn scales_far_from_one_are_standardised() {
+    for scale in [1e-200, 1e-30, 1e30, 1e200] {
+        let data = Dataset::new(&[[scale], [3.0 * scale]]).unwrap();
+        let z = data.standardised().unwrap();
+        let z: Vec<f64> = z.rows().unwrap().flatten().copied().collect();
+        assert!(
+            (z[0] + 1.0).abs() < 1e-12 && (z[1] - 1.0).abs() < 1e-12,
+            "{scale}: {z:?}"
+        );
+    }
+    let error = message(Dataset::new(&[[0.0], [5e-324]]).unwrap().standardised());
+    assert!(error.contains("beyond double precision"), "{error}");
+    let error = message(
+        Dataset::new(&[[1.0, 2.0, 5.0], [1.0, 2.0, 6.0]])
+            .unwrap()
+            .standardised(),
+    );
+    assert!(
+        error.contains("column 0 (from 0) is 1 everywhere, column 1 (from 0) is 2 everywhere")
+            && error.contains("`.columns_at(&[2])`"),
+        "{error}"
+    );
 }

@@ -12,12 +12,18 @@
 mod columns;
 mod csv;
 mod dataset;
+mod foreign;
 mod idx;
 mod images;
+mod layout;
+mod lines;
+mod missing;
 mod mnist;
 mod npy;
+mod number;
 mod png_folder;
 mod read;
+mod record;
 pub mod toy;
 mod units;
 

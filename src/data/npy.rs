@@ -6,10 +6,10 @@ use super::Dataset;
 pub(super) const ONE_OF_MANY: &str = "take one array out, for example by \
                                       np.save(\"x.npy\", np.load(\"archive.npz\")[\"x\"])";
 
-/// The points of an array, or what is wrong.
+/// The points of an array, with NaN for a missing value, or what is wrong.
 pub(super) fn parse(bytes: &[u8]) -> Result<Dataset, String> {
     let (header, data) = split(bytes)?;
-    let number = Number::of(value(header, "descr")?)?;
+    let number = Format::of(value(header, "descr")?)?;
     let fortran = match value(header, "fortran_order")?.get(..4) {
         Some("True") => true,
         Some("Fals") => false,
@@ -131,15 +131,23 @@ fn shape(value: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// A floating-point number as the file has it.
-struct Number {
+/// A number as the file has it.
+struct Format {
+    kind: Kind,
     size: usize,
-    big_endian: bool,
+    is_big_endian: bool,
 }
 
-impl Number {
+#[derive(Clone, Copy)]
+enum Kind {
+    Float,
+    Signed,
+    /// A bool too: 0 or 1.
+    Unsigned,
+}
+
+impl Format {
     fn of(value: &str) -> Result<Self, String> {
-        let change = "save x.astype(\"float64\")";
         let mark = value
             .chars()
             .next()
@@ -151,36 +159,69 @@ impl Number {
                 false => broken("descr"),
             });
         };
-        let (big_endian, size) = match dtype {
-            "<f4" => (false, 4),
-            "<f8" => (false, 8),
-            ">f4" => (true, 4),
-            ">f8" => (true, 8),
+        let order = dtype.chars().next().filter(|order| "<>|=".contains(*order));
+        let (kind, size) = match dtype.trim_start_matches(['<', '>', '|', '=']) {
+            "f2" => (Kind::Float, 2),
+            "f4" => (Kind::Float, 4),
+            "f8" => (Kind::Float, 8),
+            "i1" => (Kind::Signed, 1),
+            "i2" => (Kind::Signed, 2),
+            "i4" => (Kind::Signed, 4),
+            "i8" => (Kind::Signed, 8),
+            "b1" | "u1" => (Kind::Unsigned, 1),
+            "u2" => (Kind::Unsigned, 2),
+            "u4" => (Kind::Unsigned, 4),
+            "u8" => (Kind::Unsigned, 8),
             _ => {
                 let dtype: String = dtype.chars().take(40).collect();
-                let needed = "but float32 or float64 (f4, f8) is needed";
+                let needed = "but a float of 16 to 64 bits, an integer or a bool is needed";
+                let change = match dtype.contains('O') {
+                    true => "save x.astype(\"float64\"), or a table with text as CSV",
+                    false => "save x.astype(\"float64\")",
+                };
                 return Err(format!("its type is {dtype:?}, {needed}: {change}"));
             }
         };
-        Ok(Self { size, big_endian })
+        Ok(Self {
+            kind,
+            size,
+            is_big_endian: order == Some('>'),
+        })
     }
 
+    /// The number of as many bytes as it has.
     fn read(&self, bytes: &[u8]) -> f64 {
-        let single = |bytes: [u8; 4]| match self.big_endian {
-            true => f32::from_be_bytes(bytes),
-            false => f32::from_le_bytes(bytes),
-        };
-        let double = |bytes: [u8; 8]| match self.big_endian {
-            true => f64::from_be_bytes(bytes),
-            false => f64::from_le_bytes(bytes),
-        };
-        // The bytes are cut to this size: one of the two fits.
-        match (bytes.try_into(), bytes.try_into()) {
-            (Ok(bytes), _) => f64::from(single(bytes)),
-            (_, Ok(bytes)) => double(bytes),
-            _ => f64::NAN,
+        let mut bits = [0; 8];
+        for (i, byte) in bytes.iter().enumerate() {
+            bits[if self.is_big_endian {
+                bytes.len() - 1 - i
+            } else {
+                i
+            }] = *byte;
+        }
+        let bits = u64::from_le_bytes(bits);
+        // The sign is the uppermost of the bytes that there are.
+        let unused = 64 - 8 * self.size as u32;
+        match self.kind {
+            Kind::Unsigned => bits as f64,
+            Kind::Signed => (((bits << unused) as i64) >> unused) as f64,
+            Kind::Float if self.size == 2 => half(bits as u16),
+            Kind::Float if self.size == 4 => f64::from(f32::from_bits(bits as u32)),
+            Kind::Float => f64::from_bits(bits),
         }
     }
+}
+
+/// A number of 16 bits: one of sign, five of exponent, ten of mantissa.
+fn half(bits: u16) -> f64 {
+    let (exponent, mantissa) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let size = match exponent {
+        0 => mantissa * 2f64.powi(-24),
+        31 if mantissa == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + mantissa) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -size } else { size }
 }
 
 #[cfg(test)]

@@ -68,11 +68,14 @@ fn wrong_arrays_say_what_to_change() {
     assert!(wrong(&version).contains("version 9"));
     for (dtype, fortran, shape, expected) in [
         (
-            "'<i8'",
+            "'<f16'",
             "False",
             "(2,)",
-            "its type is \"<i8\", but float32 or float64",
+            "its type is \"<f16\", but a float of",
         ),
+        ("'|O'", "False", "(2,)", "or a table with text as CSV"),
+        ("'<U5'", "False", "(2,)", "its type is \"<U5\""),
+        ("'<M8[s]'", "False", "(2,)", "its type is \"<M8[s]\""),
         ("'<c16'", "False", "(2,)", "save x.astype(\"float64\")"),
         ("[('a', '<f8')]", "False", "(2,)", "a record of fields"),
         ("'<f8'", "False", "()", "it is a single number"),
@@ -104,4 +107,48 @@ fn wrong_arrays_say_what_to_change() {
         &doubles(&[1.0, f64::INFINITY, 3.0, 4.0]),
     );
     assert!(wrong(&infinite).contains("the value at [1, 0] (row and column, from 0) is inf"));
+}
+
+/// Bytes as NumPy writes `np.array([..]).astype(dtype)`.
+#[test]
+fn integers_bools_and_halves_are_read() {
+    let cases: [(&str, &[u8], &[f64]); 12] = [
+        ("'|b1'", &[0, 1, 1], &[0.0, 1.0, 1.0]),
+        ("'|i1'", &[0, 255, 128], &[0.0, -1.0, -128.0]),
+        ("'|u1'", &[0, 255, 128], &[0.0, 255.0, 128.0]),
+        ("'<i2'", &[1, 0, 254, 255], &[1.0, -2.0]),
+        ("'>i2'", &[0, 1, 255, 254], &[1.0, -2.0]),
+        ("'<u2'", &[254, 255], &[65534.0]),
+        (
+            "'<i4'",
+            &[255, 255, 255, 255, 0, 0, 0, 128],
+            &[-1.0, -2_147_483_648.0],
+        ),
+        ("'>u4'", &[255, 255, 255, 255], &[4_294_967_295.0]),
+        ("'<i8'", &[249, 255, 255, 255, 255, 255, 255, 255], &[-7.0]),
+        ("'>u8'", &[0, 0, 0, 1, 0, 0, 0, 0], &[4_294_967_296.0]),
+        // 1, -2, 65504, the smallest, 1/3, 0.
+        (
+            "'<f2'",
+            &[0, 0x3c, 0, 0xc0, 0xff, 0x7b, 1, 0, 0x55, 0x35, 0, 0],
+            &[
+                1.0,
+                -2.0,
+                65504.0,
+                5.960_464_477_539_063e-8,
+                0.333_251_953_125,
+                0.0,
+            ],
+        ),
+        ("'>f2'", &[0x3c, 0], &[1.0]),
+    ];
+    for (dtype, bytes, expected) in cases {
+        let shape = format!("({},)", expected.len());
+        let data = parse(&array(dtype, "False", &shape, bytes)).unwrap();
+        assert_eq!(values(&data), expected, "{dtype}");
+    }
+    let infinite = parse(&array("'<f2'", "False", "(1,)", &[0, 0xfc])).unwrap_err();
+    assert!(infinite.contains("is -inf"), "{infinite}");
+    let missing = parse(&array("'<f2'", "False", "(2,)", &[0, 0x7e, 0, 0x3c])).unwrap();
+    assert_eq!(missing.drop_missing().unwrap().len(), 1);
 }

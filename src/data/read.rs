@@ -1,13 +1,14 @@
 //! Points from files.
 
-use super::{Dataset, csv, npy};
+use super::{Dataset, csv, foreign, npy};
 use crate::Error;
-use std::io::ErrorKind;
+use flate2::bufread::MultiGzDecoder;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 impl Dataset {
-    /// The points of a file, by its ending: `.csv`, `.tsv`, `.txt` and `.dat` as
-    /// [`Dataset::read_csv`], `.npy` as [`Dataset::read_npy`].
+    /// The points of a file, by its ending: `.csv`, `.tsv`, `.txt`, `.dat` and `.data` as
+    /// [`Dataset::read_csv`], `.npy` as [`Dataset::read_npy`], each also packed (`.csv.gz`).
     ///
     /// A path that does not start at the root starts at the folder that the program runs in; for
     /// a notebook, its own.
@@ -28,61 +29,102 @@ impl Dataset {
     /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let ending = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_ascii_lowercase();
-        match ending.as_str() {
-            "csv" | "tsv" | "txt" | "dat" => Self::read_csv(path),
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_ascii_lowercase();
+        // Packed or not, it is the ending before that counts.
+        let inner = Path::new(name.strip_suffix(".gz").unwrap_or(&name));
+        let ending = inner.extension().unwrap_or_default().to_string_lossy();
+        match ending.as_ref() {
+            "csv" | "tsv" | "txt" | "dat" | "data" => Self::read_csv(path),
             "npy" => Self::read_npy(path),
-            // What is not there, or a folder, matters more than how it is called.
-            _ => load(path, |_| {
-                let known = "the ending has to be .csv, .tsv, .txt, .dat or .npy";
-                Err(match ending.as_str() {
+            // What is not there, a folder, or something else than a table, matters more than how it
+            // is called.
+            _ => {
+                let file = File::of(path)?;
+                let known = "the ending has to be .csv, .tsv, .txt, .dat, .data or .npy";
+                let reason = match ending.as_ref() {
                     "npz" => format!("{known}: {}", npy::ONE_OF_MANY),
                     "xls" | "xlsx" | "ods" => format!("{known}: save the sheet as CSV"),
-                    _ => format!("{known}: rename it, or call `read_csv` or `read_npy`"),
-                })
-            }),
+                    _ => file.what().unwrap_or_else(|| {
+                        format!("{known}: rename it, or call `read_csv` or `read_npy`")
+                    }),
+                };
+                Err(Error::read(path, reason))
+            }
         }
     }
 
-    /// The points of a text table, one on each line.
+    /// A table of text, a point on each line.
     ///
-    /// - Cells are separated by semicolons, tabs, commas or spaces: the first of these that occurs
-    ///   in the first line, in this order.
-    /// - A first line without any number names the columns.
-    /// - Empty lines and lines that start with `#` are skipped. Cells may stand in quotation marks.
-    /// - Numbers have a decimal point: `1.5`, `-2e-3`.
+    /// **Columns** are numbers or text. A column is text if one of its cells is neither a number nor a
+    /// missing value. It is kept ([`Dataset::texts`]), and an error where it is used as numbers: one
+    /// that names the columns of text, or the line and the cell if most cells of the column are
+    /// numbers. So `Dataset::read(path)?.columns(&["height", "mass"])?` reads two columns of a table
+    /// whatever the others hold.
+    ///
+    /// **Missing values** are empty cells, `NA`, `N/A`, `n/a`, `na`, `<NA>`, `#N/A`, `#NA`, `NaN` in
+    /// any case, `NULL`, `null`, `Null`, `None`, `?`, `.`, `-` and `--`. [`Dataset::drop_missing`] drops
+    /// their rows.
+    ///
+    /// **Numbers** are `1.5`, `-2e-3`, or `1.0D+00` as Fortran writes them. A decimal comma is read
+    /// where the separator is no comma, some of the first hundred lines have one that cannot group
+    /// thousands (`2,5`) and none has a decimal point. A comma that groups thousands is read where some
+    /// of these lines have two in a number, or a decimal point. What can be either is no number.
+    ///
+    /// **Separators** are semicolons, tabs, commas, bars or runs of spaces: the first of these, in this
+    /// order, that the first line has and that gives all lines as many cells; or what Excel's first
+    /// line `sep=;` says. Empty cells at the end of all lines are left out. Quotation marks are those
+    /// of Python's `csv`, line breaks between them included.
+    ///
+    /// **Names** of the columns are the first line, if
+    /// - no cell of it is a number, and not all are missing values; or
+    /// - its numbers are in quotation marks and those below are not; or
+    /// - its numbers are whole and count: 0, 1, 2 and so on as pandas names columns, or years in a
+    ///   row; and the columns below do not look the same.
+    ///
+    /// [`Dataset::first_row_as_names`] and [`Dataset::names_as_first_row`] say otherwise. Without such a
+    /// line, the last comment before the points gives the names if it has as many words as they have
+    /// columns, as NumPy's `savetxt` writes them. A column without a name is called by its number, from
+    /// 1, and the second `a` is `a.1`. If the first line has one name less than the others have cells,
+    /// these begin with names of rows, as R writes them: they are left out.
+    ///
+    /// **Lines** end in LF, CRLF or CR. Empty ones are skipped, and comments: lines that start with `#`,
+    /// and what follows a number, a space and `#`.
+    ///
+    /// A file that is packed by gzip is unpacked on the way, to at most 100 times its size, or 64 MiB.
     ///
     /// # Errors
-    /// If the file is missing, is a folder, is not UTF-8, has no points, or has a line with more or
-    /// fewer cells than the first or with a cell that is not a finite number. The message names
-    /// file, line and column.
+    /// If the file is missing, is a folder, is no table of text (a web page, a spreadsheet, JSON and
+    /// others are called by their names), is not UTF-8, has no points, has a line with more or fewer
+    /// cells than the others, or a first line that may and may not be names. Two columns of whole
+    /// numbers between commas, without names, can be one with a decimal comma as well: the error asks
+    /// which. The message names file and line.
     ///
     /// # Examples
     /// ```
     /// use energy_discrepancy::prelude::*;
     ///
     /// let path = std::env::temp_dir().join(format!("table-{}.txt", std::process::id()));
-    /// std::fs::write(&path, "1.0 2.0\n3.0 oops\n").unwrap();
-    /// let error = Dataset::read_csv(&path).unwrap_err().to_string();
-    /// assert!(error.ends_with("line 2, column 2: \"oops\" is not a number"));
+    /// std::fs::write(&path, "1.0 2.0\n3.0 oops\n5.0 6.0\n").unwrap();
+    /// let error = Dataset::read_csv(&path)?.standardised().unwrap_err().to_string();
+    /// assert!(error.contains("line 2, column 2: \"oops\" is not a number"));
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok::<(), Error>(())
     /// ```
     /// NumPy equivalent: `np.genfromtxt(path, delimiter=",", names=True)`.
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, Error> {
-        load(path.as_ref(), csv::parse)
+        let path = path.as_ref();
+        let file = File::of(path)?;
+        csv::parse(|| file.open()).map_err(|reason| Error::read(path, reason))
     }
 
     /// The points of a NumPy array, shape `(N, D)`, or `(N,)` for N points in one dimension, of
-    /// float32 or float64 in either byte order, in C or Fortran order.
+    /// floats of 16, 32 or 64 bits, integers or bools in either byte order, in C or Fortran order. NaN is
+    /// a missing value. A file that is packed by gzip is unpacked.
     ///
     /// # Errors
     /// If the file is missing, is a folder, is not in NumPy's format, holds another type or shape,
-    /// ends too early or too late, or has a value that is not finite.
+    /// ends too early or too late, or has a value that is infinite.
     ///
     /// # Examples
     /// ```
@@ -103,20 +145,98 @@ impl Dataset {
     /// [format](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html) has
     /// versions 1 to 3.
     pub fn read_npy(path: impl AsRef<Path>) -> Result<Self, Error> {
-        load(path.as_ref(), npy::parse)
+        let path = path.as_ref();
+        let bytes = File::of(path)?.bytes();
+        let data = bytes.and_then(|bytes| npy::parse(&bytes));
+        data.map_err(|reason| Error::read(path, reason))
     }
 }
 
-/// A file's points, or its path and what is wrong.
-fn load(path: &Path, parse: impl Fn(&[u8]) -> Result<Dataset, String>) -> Result<Dataset, Error> {
-    if path.is_dir() {
-        return Err(Error::read(path, "it is a folder: name a file in it"));
+/// A file that is there and no folder.
+struct File<'a> {
+    path: &'a Path,
+    /// What cannot be opened a second time, a pipe for example, is read whole.
+    bytes: Option<Vec<u8>>,
+    size: u64,
+}
+
+/// Of the bytes that a packed file unpacks to, as many times its size; a small one may have [`SMALL`].
+const UNPACKED: u64 = 100;
+const SMALL: u64 = 64 << 20;
+
+impl<'a> File<'a> {
+    fn of(path: &'a Path) -> Result<Self, Error> {
+        let fails = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound => Error::read(path, missing(path)),
+            _ => Error::read(path, error),
+        };
+        let metadata = std::fs::metadata(path).map_err(fails)?;
+        if metadata.is_dir() {
+            return Err(Error::read(path, "it is a folder: name a file in it"));
+        }
+        let bytes = match metadata.is_file() {
+            true => None,
+            false => Some(std::fs::read(path).map_err(fails)?),
+        };
+        let size = bytes
+            .as_ref()
+            .map_or(metadata.len(), |bytes| bytes.len() as u64);
+        Ok(Self { path, bytes, size })
     }
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::read(path, missing(path)),
-        _ => Error::read(path, error),
-    })?;
-    parse(&bytes).map_err(|reason| Error::read(path, reason))
+
+    /// Its bytes from the beginning, unpacked.
+    fn open(&self) -> Result<csv::Source<'_>, String> {
+        let mut source: csv::Source<'_> = match &self.bytes {
+            Some(bytes) => Box::new(bytes.as_slice()),
+            None => {
+                let file = std::fs::File::open(self.path).map_err(|error| error.to_string())?;
+                Box::new(BufReader::with_capacity(1 << 16, file))
+            }
+        };
+        let start = source.fill_buf().map_err(|error| error.to_string())?;
+        if !start.starts_with(b"\x1f\x8b") {
+            return Ok(source);
+        }
+        let unpacked = Limited {
+            source: MultiGzDecoder::new(source),
+            left: self.size.saturating_mul(UNPACKED).max(SMALL),
+        };
+        Ok(Box::new(BufReader::with_capacity(1 << 16, unpacked)))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let read = self.open()?.read_to_end(&mut bytes);
+        read.map_err(|error| error.to_string()).map(|_| bytes)
+    }
+
+    /// What it is, if that shows at its beginning and is no table of text.
+    fn what(&self) -> Option<String> {
+        let mut head = Vec::new();
+        let read = self.open().ok()?.take(1 << 12).read_to_end(&mut head);
+        read.ok().and_then(|_| foreign::what(&head))
+    }
+}
+
+/// What a packed file unpacks to, up to a limit.
+struct Limited<R> {
+    source: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let wrong = |error| std::io::Error::other(format!("it is no complete gzip file ({error})"));
+        let count = self.source.read(buffer).map_err(wrong)?;
+        let left = self.left.checked_sub(count as u64);
+        let too_much = || {
+            std::io::Error::other(format!(
+                "it unpacks to more than {UNPACKED} times its size: unpack it first"
+            ))
+        };
+        self.left = left.ok_or_else(too_much)?;
+        Ok(count)
+    }
 }
 
 fn missing(path: &Path) -> String {

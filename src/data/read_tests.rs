@@ -1,10 +1,11 @@
+use super::super::csv::tests::csv;
 use super::super::npy::tests::{array, doubles};
 use super::*;
 use crate::rng;
 use rand::RngExt;
 
 pub(in crate::data) fn values(data: &Dataset) -> Vec<f64> {
-    data.rows().flatten().copied().collect()
+    data.raw_rows().flatten().copied().collect()
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn files_that_cannot_be_read_are_named() {
         let error = message(Dataset::read(folder.join(name)));
         assert!(error.contains(name) && error.contains(expected), "{error}");
     }
-    for (name, text) in [("points.csv", "x\n1\nfoo\n"), ("points.npy", "x\n")] {
+    for (name, text) in [("points.csv", "x,y\n1\n"), ("points.npy", "x\n")] {
         std::fs::write(folder.join(name), text).unwrap();
         let error = message(Dataset::read(folder.join(name)));
         let start = format!("cannot read {}: ", folder.join(name).display());
@@ -55,7 +56,7 @@ fn numbers_survive_a_round_trip() {
         .iter()
         .map(|row| row.map(|v| format!("{v:?}")).join(";"));
     let text = format!("a;b;c\n{}", lines.collect::<Vec<_>>().join("\n"));
-    assert_eq!(csv::parse(text.as_bytes()).unwrap(), data);
+    assert_eq!(csv(&text).unwrap(), data);
     let shape = format!("({}, 3)", rows.len());
     let bytes = array("'<f8'", "False", &shape, &doubles(&values(&data)));
     assert_eq!(values(&npy::parse(&bytes).unwrap()), values(&data));
@@ -91,12 +92,18 @@ fn no_bytes_make_the_parsers_panic() {
                 _ => input[at] = byte,
             }
         }
-        for data in [csv::parse(&input), npy::parse(&input)]
-            .into_iter()
-            .flatten()
-        {
-            assert_eq!(data.rows().count(), data.len());
-            assert!(values(&data).into_iter().all(f64::is_finite));
+        for data in [csv(&input), npy::parse(&input)].into_iter().flatten() {
+            assert_eq!(data.raw_rows().count(), data.len());
+            assert!(!values(&data).into_iter().any(f64::is_infinite));
+            // What it says of itself and of its use is said without a panic, too.
+            let _ = (
+                format!("{data:?}"),
+                data.standardised(),
+                data.drop_missing(),
+            );
+            let _ = data.points::<f32, crate::prelude::AutoDevice>();
+            let again = data.first_row_as_names();
+            let _ = again.and_then(|data| data.names_as_first_row());
         }
     }
 }

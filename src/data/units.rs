@@ -1,6 +1,7 @@
 //! Columns to mean 0 and variance 1, and points back to the original units.
 
 use super::Dataset;
+use super::missing::{fits_single, listed};
 use crate::Error;
 use crate::energy::{Points, for_each_backend, tensor};
 use dfdx::prelude::*;
@@ -34,8 +35,11 @@ impl Dataset {
     ///
     /// It keeps m and s, in the units of the file, for [`Dataset::restore`].
     ///
+    /// All of it is computed in double precision, so that columns that single precision cannot hold
+    /// (time stamps, for example) can be points afterwards.
+    ///
     /// # Errors
-    /// If a column is constant.
+    /// If a column is text, a value is missing, or columns are constant.
     ///
     /// # Examples
     /// ```
@@ -52,36 +56,54 @@ impl Dataset {
     /// ```
     /// PyTorch equivalent: `(x - x.mean(0)) / x.std(0, correction=0)`.
     pub fn standardised(&self) -> Result<Self, Error> {
+        self.check_numbers()?;
         let (d, n) = (self.dimension, self.len() as f64);
         let mut units = Units {
             mean: vec![0.0; d],
             std: vec![0.0; d],
         };
-        for row in self.rows() {
+        for row in self.raw_rows() {
             units
                 .mean
                 .iter_mut()
                 .zip(row)
                 .for_each(|(mean, x)| *mean += x / n);
         }
-        for row in self.rows() {
-            let each = units.std.iter_mut().zip(&units.mean).zip(row);
-            each.for_each(|((square, mean), x)| *square += (x - mean).powi(2) / n);
+        let mut largest = vec![0.0; d];
+        for row in self.raw_rows() {
+            let each = largest.iter_mut().zip(&units.mean).zip(row);
+            each.for_each(|((largest, mean), x)| *largest = f64::max(*largest, (x - mean).abs()));
         }
-        units
-            .std
-            .iter_mut()
-            .for_each(|square| *square = square.sqrt());
-        for (i, std) in units.std.iter().enumerate() {
-            let first = self.values[i];
-            // The sums of a constant column may round to more than zero.
-            if self.rows().all(|row| row[i] == first) || !std.is_normal() {
-                let column = self.label(i);
-                return Err(Error::Data(format!(
-                    "{column} is {first} everywhere, so it cannot be scaled to variance 1: choose \
-                     the others with `columns` or `columns_at`"
-                )));
-            }
+        // Squares of 1e200 and of 1e-200 are beyond double precision. A power of two takes no digits.
+        let scale: Vec<f64> = largest.into_iter().map(power_of_two).collect();
+        for row in self.raw_rows() {
+            let each = units.std.iter_mut().zip(&units.mean).zip(&scale).zip(row);
+            each.for_each(|(((square, mean), scale), x)| {
+                *square += ((x - mean) / scale).powi(2) / n;
+            });
+        }
+        let each = units.std.iter_mut().zip(&scale);
+        each.for_each(|(square, scale)| *square = square.sqrt() * scale);
+        let first = &self.values[..d];
+        // The sums of a constant column may round to more than zero.
+        let is_constant = |i: &usize| self.raw_rows().all(|row| row[*i] == first[*i]);
+        let constant: Vec<usize> = (0..d).filter(is_constant).collect();
+        if !constant.is_empty() {
+            let each = constant
+                .iter()
+                .map(|i| format!("{} is {} everywhere", self.label(*i), first[*i]));
+            return Err(Error::Data(format!(
+                "{}, which cannot be scaled to variance 1: choose other columns{}",
+                listed(each),
+                self.how_to_choose(&|column| !constant.contains(&column))
+            )));
+        }
+        if let Some(i) = units.std.iter().position(|std| !std.is_normal()) {
+            return Err(Error::Data(format!(
+                "{} has a standard deviation of {:e}, which is beyond double precision: change its unit",
+                self.label(i),
+                units.std[i]
+            )));
         }
         Ok(self.scaled(&units))
     }
@@ -124,18 +146,17 @@ impl Dataset {
                 there.join(", ")
             )));
         }
+        self.check_numbers()?;
         Ok(self.scaled(units))
     }
 
     /// (x - mean)/std, with what a former standardisation took out kept in the units.
     fn scaled(&self, units: &Units) -> Self {
-        let each = |row: &[f64]| {
-            let scaled = row.iter().zip(&units.mean).zip(&units.std);
-            scaled
-                .map(|((x, mean), std)| (x - mean) / std)
-                .collect::<Vec<_>>()
-        };
-        let values = self.rows().flat_map(each).collect();
+        let mut values = self.values.clone();
+        for row in values.chunks_exact_mut(self.dimension) {
+            let each = row.iter_mut().zip(&units.mean).zip(&units.std);
+            each.for_each(|((x, mean), std)| *x = (*x - mean) / std);
+        }
         let mut units = units.clone();
         if let Some(before) = &self.units {
             for d in 0..self.dimension {
@@ -144,10 +165,8 @@ impl Dataset {
             }
         }
         Self {
-            values,
-            dimension: self.dimension,
-            names: self.names.clone(),
             units: Some(units),
+            ..self.with_values(values)
         }
     }
 
@@ -165,7 +184,8 @@ impl Dataset {
     /// `(B, D)`. Without [`Dataset::standardised`] they come back as they are.
     ///
     /// # Errors
-    /// If the points have another dimension than the set, or a tensor operation fails.
+    /// If the points have another dimension than the set, they are in single precision and it cannot
+    /// hold a column of the original (time stamps, for example), or a tensor operation fails.
     pub fn restore<E: Dtype, Dev: Device<E>>(
         &self,
         x: &Points<E, Dev>,
@@ -188,6 +208,16 @@ impl Dataset {
         let Some(Units { mean, std }) = &self.units else {
             return Ok(x.clone());
         };
+        let fits = |i: &usize| size_of::<E>() == size_of::<f64>() || fits_single(mean[*i], std[*i]);
+        if let Some(i) = (0..shape.1).find(|i| !fits(i)) {
+            return Err(Error::Data(format!(
+                "{} in its own units (mean {:e}, standard deviation {:e}) is more than single \
+                 precision can hold: give the points in double precision, `x.to_dtype::<f64>()`",
+                self.label(i),
+                mean[i],
+                std[i]
+            )));
+        }
         let row = |values: &[f64]| tensor(x.device(), values.iter().copied(), (shape.1,));
         let (mean, std): (Tensor<_, E, Dev>, Tensor<_, E, Dev>) = (row(mean)?, row(std)?);
         let build = || -> Result<_, Dev::Err> {
@@ -197,6 +227,15 @@ impl Dataset {
                 .try_add(mean.try_broadcast_like::<_, Axis<0>>(&shape)?)
         };
         build().map_err(Error::tensor)
+    }
+}
+
+/// The power of two at or below a number that is positive and normal, else 1.
+fn power_of_two(value: f64) -> f64 {
+    const EXPONENT: u64 = 0x7ff << 52;
+    match value.is_normal() {
+        true => f64::from_bits(value.to_bits() & EXPONENT),
+        false => 1.0,
     }
 }
 
