@@ -249,3 +249,238 @@ fn images_that_do_not_fit_are_errors() {
     let images = Images::new((1, 1), vec![0; 2], Some(vec![1, 1])).unwrap();
     assert!(message(images.with_label(3)).contains("no image with label 3"));
 }
+
+/// Bytes of `shared` files that failed once, and of their kinds.
+mod png_kinds {
+    use super::*;
+
+    fn folder_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn png(size: (u32, u32), color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, size.1, size.0);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(data).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn deep(values: &[u16]) -> Vec<u8> {
+        let data: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect();
+        let size = (1, values.len() as u32);
+        png(
+            size,
+            png::ColorType::Grayscale,
+            png::BitDepth::Sixteen,
+            &data,
+        )
+    }
+
+    fn read(files: &[(&str, &[u8])]) -> Result<Images, energy_discrepancy::Error> {
+        Images::read_png_folder(folder_of(files).path())
+    }
+
+    fn message(files: &[(&str, &[u8])]) -> String {
+        read(files).unwrap_err().to_string()
+    }
+
+    fn four() -> Vec<u8> {
+        png(
+            (2, 2),
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &[0, 255, 128, 64],
+        )
+    }
+
+    #[test]
+    fn hidden_files_are_skipped() {
+        let image = four();
+        let files: [(&str, &[u8]); 4] = [
+            ("00000.png", &image),
+            ("._00000.png", b"\0\x05\x16\x07Mac OS X"),
+            (".hidden.png", b"no image"),
+            (".thumbs/00000.png", b"no image"),
+        ];
+        let images = read(&files).unwrap();
+        assert_eq!(
+            (images.len(), images.pixels()),
+            (1, [0, 255, 128, 64].as_slice())
+        );
+        assert!(message(&files[1..]).contains("no file in it ends in .png"));
+    }
+
+    #[test]
+    fn sixteen_bits_use_the_range_that_is_in_use() {
+        for (values, expected) in [
+            ([0, 4095, 2048, 1024], [0, 255, 128, 64]),
+            ([0, 65535, 32768, 257], [0, 255, 128, 1]),
+            ([0, 1000, 500, 1023], [0, 249, 125, 255]),
+            ([0, 255, 7, 1], [0, 255, 7, 1]),
+            ([0; 4], [0; 4]),
+        ] {
+            assert_eq!(
+                read(&[("a.png", &deep(&values))]).unwrap().pixels(),
+                expected
+            );
+        }
+        // One scale for all, and none for images of 8 bits among them.
+        let dark = png(
+            (1, 4),
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &[1, 2, 3, 4],
+        );
+        let images = read(&[
+            ("a.png", &deep(&[0, 4095, 0, 0])),
+            ("b.png", &deep(&[0, 255, 0, 0])),
+            ("c.png", &dark),
+        ]);
+        assert_eq!(
+            images.unwrap().pixels(),
+            [0, 255, 0, 0, 0, 16, 0, 0, 1, 2, 3, 4]
+        );
+        let rgba: Vec<u8> = [65535u16, 65535, 65535, 32768]
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect();
+        let rgba = png((1, 1), png::ColorType::Rgba, png::BitDepth::Sixteen, &rgba);
+        // 32768 of 65535.
+        assert_eq!(read(&[("a.png", &rgba)]).unwrap().pixels(), [128]);
+    }
+
+    #[test]
+    fn black_over_transparency_is_an_error() {
+        let grey_alpha = |data: &[u8]| {
+            png(
+                (1, 2),
+                png::ColorType::GrayscaleAlpha,
+                png::BitDepth::Eight,
+                data,
+            )
+        };
+        let error = message(&[("a.png", &grey_alpha(&[0, 0, 0, 255]))]);
+        assert!(
+            error.contains("it is black, with its shapes in the transparency"),
+            "{error}"
+        );
+        let rgba = png(
+            (1, 2),
+            png::ColorType::Rgba,
+            png::BitDepth::Eight,
+            &[0, 0, 0, 9, 0, 0, 0, 200],
+        );
+        assert!(message(&[("a.png", &rgba)]).contains("its shapes in the transparency"));
+        for black in [[0, 255, 0, 255], [9, 0, 7, 0]] {
+            assert_eq!(
+                read(&[("a.png", &grey_alpha(&black))]).unwrap().pixels(),
+                [0, 0]
+            );
+        }
+    }
+
+    /// A chunk of a PNG file.
+    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let mut bytes = (data.len() as u32).to_be_bytes().to_vec();
+        bytes.extend(kind);
+        bytes.extend(data);
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[4..]);
+        bytes.extend(crc.sum().to_be_bytes());
+        bytes
+    }
+
+    /// Width, height, bits and colour type, with one byte of data.
+    fn claims(width: u32, height: u32, bits: u8, color: u8, palette: &[u8]) -> Vec<u8> {
+        let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        header.extend([bits, color, 0, 0, 0]);
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut packed, &[0, 0]).unwrap();
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        bytes.extend(chunk(b"IHDR", &header));
+        if !palette.is_empty() {
+            bytes.extend(chunk(b"PLTE", palette));
+        }
+        bytes.extend(chunk(b"IDAT", &packed.finish().unwrap()));
+        bytes.extend(chunk(b"IEND", &[]));
+        bytes
+    }
+
+    #[test]
+    fn a_header_that_claims_too_much_is_an_error_and_takes_no_memory() {
+        for (width, height) in [
+            (32768, 32768),
+            (1 << 30, 1),
+            (u32::MAX / 2, u32::MAX / 2),
+            (4000, 2000),
+        ] {
+            for (bits, color) in [(8, 0), (16, 6), (1, 0)] {
+                let error = message(&[("0.png", &claims(width, height, bits, color, &[]))]);
+                assert!(
+                    error.contains("0.png: it is no complete PNG image ("),
+                    "{error}"
+                );
+            }
+        }
+        // What is as large as it says is too large.
+        let zeros = vec![0; 6000 * 6000];
+        let large = png(
+            (6000, 6000),
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &zeros,
+        );
+        assert!(message(&[("0.png", &large)]).contains("more than 33554432 bytes unpacked"));
+        let error = message(&[("0.png", &claims(1, 1, 8, 3, &[9; 23]))]);
+        assert!(error.contains("it is no complete PNG image"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_folder_of_png_images_says_what_it_is() {
+        let image = four();
+        let file = folder_of(&[("a.png", &image)]);
+        let error = Images::read_png_folder(file.path().join("a.png"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("a.png: it is a file: name the folder that it is in"),
+            "{error}"
+        );
+        let error = message(&[("7/a.png", &image), ("3/b.png", &image)]);
+        assert!(
+            error.contains("its sub-folders have such: read one at a time")
+                && error.contains("/3 for example"),
+            "{error}"
+        );
+        let error = message(&[("a.jpg", b"\xff\xd8\xff"), ("b.JPEG", b"\xff\xd8\xff")]);
+        assert!(
+            error.contains("no file in it ends in .png, and 2 in .jpg or the like: convert"),
+            "{error}"
+        );
+        let error = message(&[("a.png", b"\xff\xd8\xff\xe0")]);
+        assert!(
+            error.contains("a.png: it is a JPEG image: convert it to PNG"),
+            "{error}"
+        );
+        let wide = png(
+            (1, 2),
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &[1, 2],
+        );
+        assert_eq!(read(&[("a.png", &wide)]).unwrap().size(), (1, 2));
+    }
+}

@@ -7,7 +7,7 @@ use super::Dataset;
 use super::dataset::Text;
 use super::foreign;
 use super::layout::Layout;
-use super::number::{self, Reading};
+use super::number::{self, Reading, quoted};
 use super::record::{Record, Records};
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
@@ -149,12 +149,17 @@ impl<'a> Table<'a> {
         let layout = self.layout;
         let first = usize::from(layout.has_row_names);
         let end = first + layout.columns;
-        let is_empty = |index: usize| record.cell(index).is_empty();
-        if record.len() < end
-            || record.len() > end + layout.trailing
-            || !(end..record.len()).all(is_empty)
-        {
+        if record.len() < end || record.len() > end + layout.trailing {
             return Err(self.uneven(record));
+        }
+        if let Some(index) = (end..record.len()).find(|index| !record.cell(*index).is_empty()) {
+            return Err(format!(
+                "line {}, column {}: {}, but the first lines have nothing there and no name for it: name \
+                 the column, or leave the cell out",
+                record.line,
+                index + 1,
+                quoted(record.cell(index))
+            ));
         }
         for (index, column) in self.columns.iter_mut().enumerate() {
             let cell = record.cell(first + index);

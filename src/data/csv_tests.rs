@@ -195,6 +195,8 @@ fn names_come_from_comments_and_are_made_distinct() {
         Some(&["height\n(cm)", "mass"]),
         &rows,
     );
+    let people = csv("name\nAda Byron\nEmmy Noether\n").unwrap();
+    assert_eq!(people.texts("name").unwrap(), ["Ada Byron", "Emmy Noether"]);
     let cities = csv("city\nNew York\nOslo\n").unwrap();
     assert_eq!(cities.texts("city").unwrap(), ["New York", "Oslo"]);
     let shown = format!("{:?}", csv("\"a\nb\",c\n1,2\n").unwrap());
@@ -308,7 +310,7 @@ fn commas_are_read_where_they_are_certain() {
     for text in [
         "1,5\n2,25\n3,75\n",
         "120,5\n50,3\n2,35\n",
-        "-1,5\n",
+        "-1,5\n-2,5\n",
         "1,50\n2,20\n",
         "3,7\n12,4\n",
     ] {
@@ -370,6 +372,9 @@ fn separators_are_found_and_may_stand_at_the_end() {
     // A semicolon in a name, a space in cells.
     check("\"a; b\",c\n1,2.5\n3,4.5\n", Some(&["a; b", "c"]), &rows);
     check("a; b,c\n1,2.5\n3,4.5\n", Some(&["a; b", "c"]), &rows);
+    for text in ["a,b,c\n1,2, #3\n", "a\tb\tc\n1\t2\t#3\n"] {
+        assert_eq!(csv(text).unwrap().texts("c").unwrap(), ["#3"], "{text:?}");
+    }
     let text = csv("a,b\nC #,1\nF #1,2\n").unwrap();
     assert_eq!(text.texts("a").unwrap(), ["C #", "F #1"]);
 }

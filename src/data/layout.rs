@@ -193,9 +193,16 @@ impl Sample {
         let (first, body) = spaced.records.split_first().unzip();
         let is_single = body
             .is_some_and(|body| !body.is_empty() && body.iter().all(|record| record.len() == 1));
+        let is_number = |record: &Record| {
+            record
+                .cells()
+                .skip(1)
+                .all(|cell| number::read(cell, Comma::Decimals) != Reading::Other)
+        };
+        let are_numbers = spaced.is_even() && body.is_some_and(|body| body.iter().all(is_number));
         let has_one_name = first.is_some_and(|first| first.len() == 1);
         // A name of several words, or a column of texts that have some.
-        match is_single || has_one_name && !spaced.is_even() {
+        match is_single || has_one_name && !are_numbers {
             true => Self::of(head, Separator::None, 1),
             false => Ok(spaced),
         }
@@ -294,7 +301,7 @@ fn ask_about_commas(records: &[Record]) -> Result<(), String> {
             && !record.has_spaces()
             && number::is_pair(record.cell(0), record.cell(1))
     };
-    if !records.iter().all(is_pair) {
+    if records.len() < 2 || !records.iter().all(is_pair) {
         return Ok(());
     }
     // Decimals of different lengths have no zeros at their ends.

@@ -43,6 +43,8 @@ impl<R: BufRead> Lines<R> {
                 error.valid_up_to() + 1
             )
         })?;
+        // The end of a file, as DOS marked it.
+        let line = line.trim_end_matches('\u{1a}');
         match line.contains('\0') {
             true => Err(format!("line {number} has a NUL in it: it is not text")),
             false => Ok(Some((number, line))),

@@ -232,17 +232,24 @@ fn checked(record: &Record) -> Result<bool, String> {
 
 /// A line without a comment behind a number: `#` is one after a space, where a number stands before.
 fn without_comment(line: &str, separator: Separator) -> &str {
-    let Some((before, _)) = line
+    let is_space = |c| {
+        let separates = separator != Separator::Spaces && separator.ends_at(c);
+        matches!(c, ' ' | '\t') && !separates
+    };
+    let split = line
         .split_once('#')
-        .filter(|(before, _)| before.ends_with([' ', '\t']))
-    else {
+        .filter(|(before, _)| before.ends_with(is_space));
+    let Some((before, _)) = split else {
         return line;
     };
-    let before = before.trim_end_matches([' ', '\t']);
-    let last = before.rsplit(|c| separator.ends_at(c)).next();
-    match last.map(|cell| number::read(cell.trim(), Comma::None)) {
-        Some(Reading::Number(_)) => before,
-        Some(Reading::Missing) if !before.is_empty() => before,
+    let before = before.trim_end_matches(is_space);
+    let last = before
+        .rsplit(|c| separator.ends_at(c))
+        .next()
+        .unwrap_or_default();
+    match number::read(last.trim(), Comma::None) {
+        Reading::Number(_) => before,
+        Reading::Missing if !last.is_empty() => before,
         _ => line,
     }
 }
