@@ -7,6 +7,7 @@ use super::Dataset;
 use super::dataset::Text;
 use super::foreign;
 use super::layout::Layout;
+use super::lines::LONGEST;
 use super::number::{self, Reading, quoted};
 use super::record::{Record, Records};
 use std::collections::HashMap;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 /// A file's bytes from their beginning.
 pub(super) type Source<'a> = Box<dyn BufRead + 'a>;
 
-/// So much of a file shows how it is written, if there are enough line ends in it.
+/// So much of a file shows how it is written, if there are more than a few rows in it.
 const HEAD: u64 = 1 << 16;
+const FEW: usize = 20;
 
 /// The set of a table, or what is wrong and where. The file is opened twice or three times: for
 /// its beginning, for its cells, and once more where a column shows late that it has words.
@@ -40,24 +42,21 @@ pub(super) fn parse<'a>(open: impl Fn() -> Result<Source<'a>, String>) -> Result
     table.into_dataset()
 }
 
-/// The first lines.
+/// The first lines: more than a few that are no comments.
 fn head(mut source: Source<'_>) -> Result<Vec<u8>, String> {
     let mut head = Vec::new();
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let is_row = |line: &&[u8]| !matches!(line.trim_ascii().first(), None | Some(b'#'));
     loop {
         let before = head.len();
-        let more = source.by_ref().take(HEAD.max(before as u64));
-        let mut more = more;
-        more.read_to_end(&mut head)
-            .map_err(|error| error.to_string())?;
-        let is_whole = head.len() as u64 - (before as u64) < HEAD;
-        let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
-        let is_enough =
-            head.iter().filter(is_end).count() > 20 || head.len() > super::lines::LONGEST;
-        if is_whole {
+        let wanted = HEAD.max(before as u64);
+        let read = source.by_ref().take(wanted).read_to_end(&mut head);
+        if read.map_err(|error| error.to_string())? == 0 {
             return Ok(head);
         }
-        if is_enough {
-            let last = head.iter().rposition(|byte| is_end(&byte));
+        let rows = head.split(is_end).filter(is_row);
+        if rows.take(FEW + 1).count() > FEW && head.len() as u64 >= HEAD || head.len() > LONGEST {
+            let last = head.iter().rposition(is_end);
             head.truncate(last.map_or(head.len(), |last| last + 1));
             return Ok(head);
         }

@@ -33,15 +33,11 @@ impl Layout {
         };
         let (separator, records) = (sample.separator, &sample.records);
         let Some((first, body)) = records.split_first() else {
-            return Err(
-                match std::str::from_utf8(head).is_ok_and(|text| {
-                    text.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
-                        .is_empty()
-                }) {
-                    true => "the file is empty".to_owned(),
-                    false => "there are no points, only comments".to_owned(),
-                },
-            );
+            let blank = |byte: &u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
+            return Err(match head.iter().all(blank) {
+                true => "the file is empty".to_owned(),
+                false => "there are no points, only comments".to_owned(),
+            });
         };
         let comma = match Comma::of(records.iter().flat_map(Record::cells)) {
             // In quotation marks it may as well stand in a list: "1,2".

@@ -63,6 +63,97 @@ fn numbers_survive_a_round_trip() {
 }
 
 #[test]
+fn packed_files_are_unpacked_up_to_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let read = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Dataset::read(&path)
+    };
+    let message = |name, bytes: &[u8]| read(name, bytes).unwrap_err().to_string();
+    let table = packed(b"x,y\n1,2\n3,4\n");
+    for name in [
+        "points.csv.gz",
+        "POINTS.CSV.GZ",
+        "points.txt.gz",
+        "points.csv",
+    ] {
+        let data = read(name, &table).unwrap();
+        assert_eq!(
+            (values(&data), data.names().map(<[_]>::len)),
+            (vec![1.0, 2.0, 3.0, 4.0], Some(2))
+        );
+    }
+    // As `cat a.gz b.gz` joins them.
+    let joined = [table.clone(), packed(b"5,6\n")].concat();
+    assert_eq!(read("joined.csv.gz", &joined).unwrap().len(), 3);
+    let array = array("'<f8'", "False", "(2,)", &doubles(&[1.5, 2.5]));
+    assert_eq!(
+        values(&read("x.npy.gz", &packed(&array)).unwrap()),
+        [1.5, 2.5]
+    );
+
+    let cut = message("cut.csv.gz", &table[..table.len() - 12]);
+    assert!(
+        cut.contains("cut.csv.gz: it is no complete gzip file"),
+        "{cut}"
+    );
+    assert!(message("page.csv.gz", &packed(b"<!doctype html>\n")).contains("it is a web page"));
+    let archive = message("data.xlsx", b"PK\x03\x04");
+    assert!(archive.contains("save the sheet as CSV"), "{archive}");
+    assert!(message("data.json", b"[1, 2]").contains("it is JSON"));
+    assert!(message("data.parquet", b"PAR1\x15\xff").contains("it is Parquet"));
+
+    // What unpacks to a thousand times its size.
+    let word = format!("{}\n", "a".repeat(1000)).repeat(80_000);
+    let zeros = vec![0; 80_000_000];
+    for (bytes, expected) in [
+        (
+            word.as_bytes(),
+            "it unpacks to more than 100 times its size: unpack it first",
+        ),
+        (&zeros, "line 1 is longer than"),
+    ] {
+        let error = message("bomb.csv.gz", &packed(bytes));
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = message("bomb.npy.gz", &packed(&zeros));
+    assert!(
+        error.contains("it unpacks to more than 100 times its size"),
+        "{error}"
+    );
+
+    // Long comments before the first row.
+    let long = format!("{}x,y\n1,2.5\n", "# a comment\n".repeat(50_000));
+    assert_eq!(
+        read("long.csv", long.as_bytes()).unwrap().names().unwrap(),
+        ["x", "y"]
+    );
+}
+
+/// A pipe can be read once only.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_read_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe.csv");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::write(path, "id,x\n1,2.5\nA,3.5\n")
+    });
+    let data = Dataset::read(&path).unwrap();
+    writer.join().unwrap().unwrap();
+    assert_eq!(data.texts("id").unwrap(), ["1", "A"]);
+}
+
+#[test]
 fn no_bytes_make_the_parsers_panic() {
     let mut rng = rng(9);
     let table = b"a,b\n1,2\n\"3\",4.5e1\n".to_vec();
