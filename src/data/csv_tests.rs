@@ -121,6 +121,10 @@ fn numbers_name_columns_where_it_shows() {
     );
 
     // No names above text: scikit-learn's and UCI's iris.
+    let series = csv(",0\n0,0.5\n1,7\n").unwrap();
+    assert_eq!(series.names().unwrap(), ["column 1", "0"]);
+    let scores = csv("foo,0\nbar,0.5\nbaz,0.7\n").unwrap();
+    assert_eq!((scores.len(), scores.names()), (3, None));
     let iris = csv("5.1,3.5,setosa\n4.9,3.0,setosa\n").unwrap();
     assert_eq!((iris.len(), iris.names()), (2, None));
     check(

@@ -428,7 +428,10 @@ impl Grid<'_> {
         let is_index = |(row, cell): (usize, &str)| cell == row.to_string();
         let has_index = || self.first.cell(0).is_empty() && self.below(0).enumerate().all(is_index);
         match first {
-            0 if no_whole_below || has_index() => true,
+            0 if has_index() => true,
+            // A single zero beside words is a value.
+            0 if n == 1 && self.columns > 1 => false,
+            0 if no_whole_below => true,
             0 if n > 2 => has_others_below() && !counts_on(),
             0 | 1 => beside_a_word && n > 1,
             _ if are_years => {

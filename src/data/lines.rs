@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 /// No line may be longer, quoted line breaks included: a file that is no table has no line ends.
-pub(super) const LONGEST: usize = 16 << 20;
+pub(super) const LONGEST: usize = 8 << 20;
 
 /// Lines that end in LF, CRLF or CR, without their ends.
 pub(super) struct Lines<R> {
