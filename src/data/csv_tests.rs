@@ -472,7 +472,7 @@ fn a_word_among_numbers_is_a_mistake_with_its_place() {
     let text = format!("a,b\n{}", lines.join("\n"));
     let error = used(&text);
     let expected = "line 502, column 2 (\"b\"): \"oops\" is not a number (999 of the column's 1000 \
-                    values are): correct it, or choose other columns, `.columns(&[\"a\"])` for example";
+                    values are numbers): correct it, or choose other columns, `.columns(&[\"a\"])` for example";
     assert!(error.ends_with(expected), "{error}");
     assert!(
         csv(&text)
@@ -485,7 +485,7 @@ fn a_word_among_numbers_is_a_mistake_with_its_place() {
     for (text, expected) in [
         (
             "1 2\n1 x\n2 3\n",
-            "line 2, column 2: \"x\" is not a number (2 of the column's 3 values are)",
+            "line 2, column 2: \"x\" is not a number (2 of the column's 3 values are numbers)",
         ),
         (
             "x\n1\n2\n1e400\n",
@@ -552,6 +552,36 @@ fn missing_values_are_kept_counted_and_dropped() {
             "2 of 2 rows have missing values (1 in \"a\", 1 in \"b\"): no row would be left"
         ),
         "{error}"
+    );
+}
+
+/// Large numbers of rows of a data base differ in their last digits, which a number would lose.
+#[test]
+fn whole_numbers_beyond_double_precision_are_text() {
+    let ids = ["1234567890123456789", "1234567890123456790"];
+    let text = format!("id,x\n{},1\n{},2\n", ids[0], ids[1]);
+    assert_eq!(csv(&text).unwrap().texts("id").unwrap(), ids);
+    assert!(
+        used(&text).contains("has more digits than double precision holds"),
+        "{}",
+        used(&text)
+    );
+    let exact = [
+        "9007199254740993.0",
+        "9007199254740992",
+        "-123456789012345680",
+        "100000000000000000000",
+    ];
+    assert!(
+        csv(&format!("x\n{}\n", exact.join("\n")))
+            .unwrap()
+            .rows()
+            .is_ok()
+    );
+    let large = 1e300.to_string();
+    assert_eq!(
+        values(&csv(&format!("x\n{large}\n00000000000000000001\n")).unwrap()),
+        [1e300, 1.0]
     );
 }
 

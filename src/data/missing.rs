@@ -100,7 +100,7 @@ impl Dataset {
         if let Some(text) = texts.clone().find(|text| text.numbers > text.others) {
             let (numbers, all) = (text.numbers, text.numbers + text.others);
             return Some(format!(
-                "line {}, {}: {} ({numbers} of the column's {all} values are): correct it, or choose \
+                "line {}, {}: {} ({numbers} of the column's {all} values are numbers): correct it, or choose \
                  other columns{choose}",
                 text.line,
                 text.column,

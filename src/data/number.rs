@@ -31,7 +31,7 @@ pub(super) fn read(cell: &str, comma: Comma) -> Reading {
     match cell.parse::<f64>() {
         // A point where commas begin the decimals may be meant for thousands.
         Ok(_) if comma == Comma::Decimals && cell.contains('.') => Reading::Other,
-        Ok(value) if value.is_finite() => Reading::Number(value),
+        Ok(value) if value.is_finite() && !loses_digits(cell, value) => Reading::Number(value),
         Ok(value) if value.is_nan() => Reading::Missing,
         Ok(_) => Reading::Other,
         Err(_) if MISSING.contains(&cell) => Reading::Missing,
@@ -47,6 +47,17 @@ pub(super) fn read(cell: &str, comma: Comma) -> Reading {
             value.map_or(Reading::Other, Reading::Number)
         }
     }
+}
+
+/// Whether a whole number has digits that double precision has not: numbers of rows in data bases.
+fn loses_digits(cell: &str, value: f64) -> bool {
+    const SURE: usize = 15;
+    if cell.len() <= SURE {
+        return false;
+    }
+    let digits = cell.trim_start_matches(['+', '-']).trim_start_matches('0');
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    are_digits && digits.len() > SURE && value.abs().to_string() != digits
 }
 
 /// Fortran's exponents, `1.0D+00`, and the minus sign of typesetters, `−1`.
@@ -139,6 +150,11 @@ pub(super) fn why_not(cell: &str) -> String {
 pub(super) fn hint(cell: &str) -> Option<String> {
     if cell.parse::<f64>().is_ok_and(f64::is_infinite) {
         return Some(" that is finite: leave the line out, or write NA".to_owned());
+    }
+    if cell.parse().is_ok_and(|value| loses_digits(cell, value)) {
+        let reason =
+            ", as it has more digits than double precision holds: leave some out, or the column";
+        return Some(reason.to_owned());
     }
     match (with_decimal_comma(cell), with_thousands(cell)) {
         (Some(decimal), Some(whole)) => Some(format!(

@@ -69,7 +69,8 @@ impl Dataset {
     /// **Numbers** are `1.5`, `-2e-3`, or `1.0D+00` as Fortran writes them. A decimal comma is read
     /// where the separator is no comma, some of the first hundred lines have one that cannot group
     /// thousands (`2,5`) and none has a decimal point. A comma that groups thousands is read where some
-    /// of these lines have two in a number, or a decimal point. What can be either is no number.
+    /// of these lines have two in a number, or a decimal point. What can be either is no number, nor is
+    /// a whole number with more digits than double precision holds.
     ///
     /// **Separators** are semicolons, tabs, commas, bars or runs of spaces: the first of these, in this
     /// order, that the first line has and that gives all lines as many cells; or what Excel's first
