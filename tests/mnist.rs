@@ -250,7 +250,7 @@ fn images_that_do_not_fit_are_errors() {
     assert!(message(images.with_label(3)).contains("no image with label 3"));
 }
 
-/// Bytes of `shared` files that failed once, and of their kinds.
+/// Folders as other programs leave them, and images that are not what they seem.
 mod png_kinds {
     use super::*;
 
