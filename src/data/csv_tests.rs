@@ -571,6 +571,7 @@ fn whole_numbers_beyond_double_precision_are_text() {
         "9007199254740992",
         "-123456789012345680",
         "100000000000000000000",
+        "18889465931478580854784",
     ];
     assert!(
         csv(&format!("x\n{}\n", exact.join("\n")))

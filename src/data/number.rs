@@ -57,7 +57,9 @@ fn loses_digits(cell: &str, value: f64) -> bool {
     }
     let digits = cell.trim_start_matches(['+', '-']).trim_start_matches('0');
     let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    are_digits && digits.len() > SURE && value.abs().to_string() != digits
+    // The fewest digits that tell the number, or all that it has, as C writes 2^74.
+    let written = || [value.abs().to_string(), format!("{:.0}", value.abs())];
+    are_digits && digits.len() > SURE && !written().iter().any(|written| written == digits)
 }
 
 /// Fortran's exponents, `1.0D+00`, and the minus sign of typesetters, `−1`.
