@@ -38,30 +38,45 @@ fn segment(
     high: (f64, f64),
 ) -> Option<((f64, f64), (f64, f64))> {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
+    if !(dx.is_finite() && dy.is_finite()) {
+        // Numbers can lie further apart than numbers reach. A quarter and back is exact.
+        let times = |factor: f64| move |(x, y): (f64, f64)| (factor * x, factor * y);
+        let small = times(0.25);
+        let (start, end) = segment(small(from), small(to), small(low), small(high))?;
+        return Some((times(4.0)(start), times(4.0)(end)));
+    }
+    // The share of the way at which the box is entered and left, and the edge that is crossed there.
+    let (mut enter, mut leave) = ((0.0_f64, (None, None)), (1.0_f64, (None, None)));
     let edges = [
-        (-dx, from.0 - low.0),
-        (dx, high.0 - from.0),
-        (-dy, from.1 - low.1),
-        (dy, high.1 - from.1),
+        (-dx, from.0 - low.0, (Some(low.0), None)),
+        (dx, high.0 - from.0, (Some(high.0), None)),
+        (-dy, from.1 - low.1, (None, Some(low.1))),
+        (dy, high.1 - from.1, (None, Some(high.1))),
     ];
-    for (direction, room) in edges {
+    for (direction, room, edge) in edges {
+        let share = room / direction;
         if direction == 0.0 {
             if room < 0.0 {
                 return None;
             }
         } else if direction < 0.0 {
-            enter = enter.max(room / direction);
-        } else {
-            leave = leave.min(room / direction);
+            if share > enter.0 {
+                enter = (share, edge);
+            }
+        } else if share < leave.0 {
+            leave = (share, edge);
         }
     }
-    if enter > leave {
+    if enter.0 > leave.0 {
         return None;
     }
-    let at = |share: f64| (from.0 + share * dx, from.1 + share * dy);
-    let end = if leave == 1.0 { to } else { at(leave) };
-    Some((if enter == 0.0 { from } else { at(enter) }, end))
+    // On an edge exactly, however far away the ends are.
+    let at = |(share, (x, y)): (f64, (Option<f64>, Option<f64>))| {
+        let way = |edge: Option<f64>, from: f64, way: f64| edge.unwrap_or(from + share * way);
+        (way(x, from.0, dx), way(y, from.1, dy))
+    };
+    let end = if leave.0 == 1.0 { to } else { at(leave) };
+    Some((if enter.0 == 0.0 { from } else { at(enter) }, end))
 }
 
 #[cfg(test)]
@@ -99,5 +114,7 @@ mod tests {
         ]);
         assert_eq!(parts.len(), 2);
         assert_eq!(cut(&[(0.0, 0.5), (0.5, f64::INFINITY)]).len(), 0);
+        let parts = cut(&[(0.0, -1e308), (1.0, 1e308)]);
+        assert_eq!(parts, [vec![(0.5, 0.0), (0.5, 1.0)]]);
     }
 }

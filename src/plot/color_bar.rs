@@ -31,7 +31,7 @@ impl ColorBar {
         let widths = ticks.map(|(_, label)| text::width(&label, theme::TICK));
         let label = if self.label.is_empty() { 0.0 } else { 26.0 };
         let rest = GAP + BAR + 2.0 * TICK + label + MARGIN;
-        widths.max().unwrap_or(0) + rest.ceil() as u32
+        widths.max().unwrap_or(0) as u32 + rest.ceil() as u32
     }
 
     /// Draws the bar into `area`, on the height of the planes in `rows`.

@@ -1,6 +1,7 @@
 //! Which colour a value gets.
 
 use super::axis::Scale;
+use super::decimal::Decimal;
 use crate::Error;
 use plotters::prelude::{ColorMap, RGBColor, ViridisRGB};
 
@@ -93,9 +94,10 @@ impl ColorScale {
     pub(crate) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.power == 1.0 {
             let (low, high, log) = (0.0, self.top, false);
-            let ticks = Scale { low, high, log }.with_ticks(count).ticks;
+            let ticked = Scale { low, high, log }.with_ticks(count, |ticks| ticks);
+            let ticks = ticked.into_iter().flat_map(|ticked| ticked.ticks);
             let at = |(value, label)| (self.position(value), label);
-            return ticks.into_iter().map(at).collect();
+            return ticks.map(at).collect();
         }
         let even = |i: usize| self.top * (i as f64 / count as f64).powf(1.0 / self.power);
         let mut ticks = vec![(0.0, "0".to_owned())];
@@ -110,6 +112,10 @@ impl ColorScale {
                 ticks.push((position, label));
                 next = position;
             }
+        }
+        // Where no round value has room, the top is as it is.
+        if ticks.len() < 2 {
+            ticks.push((1.0, Decimal::near(self.top, 0.0).label()));
         }
         ticks
     }

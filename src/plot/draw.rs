@@ -27,15 +27,21 @@ pub(crate) fn draw<DB: DrawingBackend>(
     embedded: Option<&Embedded>,
 ) -> Result<Pixels, Error> {
     let px = |size: f64| (size * scale).round() as i32;
-    let entries = Entries::of(chart, area, scale);
-    let listed = chart.legend == Legend::Right && !chart.bare && !entries.is_empty();
-    let room = if listed { entries.width } else { 0 };
-    let (left, right) = area.split_horizontally(area.dim_in_pixel().0 as i32 - room);
+    let entries = Entries::of(chart, scale);
+    let beside = chart.legend == Legend::Right && !chart.bare && !entries.is_empty();
+    let (width, height) = area.dim_in_pixel();
+    let (width, height) = (width as i32, height as i32);
+    // The axes keep half of the width, and what they need.
+    let most = (width / 2).min(width - px(160.0)).max(0);
+    let tall = height - frame::above(titled, scale) - px(14.0);
+    let beside = beside.then(|| entries.list((most, tall)));
+    let room = beside.as_ref().map_or(0, |list| list.width);
+    let (left, right) = area.split_horizontally(width - room);
     let plane = frame::draw(chart, &left, titled, scale)?;
     let (columns, rows) = plane.pixels.get_pixel_range();
-    if listed {
-        let top = rows.start - right.get_pixel_range().1.start;
-        entries.draw(&right, (px(4.0), top + px(6.0)))?;
+    if let Some(list) = beside {
+        let top = rows.start - right.get_pixel_range().1.start + px(6.0);
+        list.draw(&right, (px(4.0), top.min(height - list.height)))?;
     }
     if let Some(picture) = &chart.picture {
         match embedded {
@@ -52,6 +58,12 @@ pub(crate) fn draw<DB: DrawingBackend>(
     for (i, line) in chart.lines.iter().enumerate() {
         plane.draw_line(line, line.color_or(i))?;
     }
-    entries.draw_inside(chart.legend, &plane.pixels)?;
+    if !entries.is_empty() {
+        let (width, height) = plane.pixels.dim_in_pixel();
+        let room = (width as i32 - px(12.0), height as i32 - px(12.0));
+        entries
+            .list(room)
+            .draw_inside(chart.legend, &plane.pixels)?;
+    }
     Ok((columns, rows))
 }

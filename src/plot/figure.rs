@@ -1,5 +1,6 @@
 //! One or several charts as a picture.
 
+use super::bitmap::Bitmap;
 use super::color_bar::ColorBar;
 use super::embedded::Embedded;
 use super::layout::Layout;
@@ -96,7 +97,7 @@ impl Figure {
         self
     }
 
-    /// What the columns are: one label for each, above it.
+    /// What the columns are: one label for each, above it. A line break begins a second, smaller line.
     pub fn column_labels(mut self, labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.column_labels = Some(labels.into_iter().map(Into::into).collect());
         self
@@ -121,8 +122,7 @@ impl Figure {
         let (width, height) = layout.whole;
         let large = (width * OVERSAMPLING, height * OVERSAMPLING);
         let mut pixels = vec![255; 3 * large.0 as usize * large.1 as usize];
-        let backend = BitMapBackend::with_buffer(&mut pixels, large);
-        let root = backend.into_drawing_area();
+        let root = Bitmap::of(&mut pixels, large).into_drawing_area();
         layout.draw(self, &root, f64::from(OVERSAMPLING), None)?;
         drop(root);
         raster::encode(&raster::shrink(&pixels, large.0 as usize), width, height)

@@ -179,3 +179,249 @@ fn pictures_are_small_in_an_svg_and_have_their_colours() {
     // The line is grey up to the last corner.
     assert_eq!([at(0, 0), at(23, 24), at(72, 71), at(95, 95)], [140; 4]);
 }
+
+/// The pixels of a figure's PNG as it is saved, and its width.
+fn decoded(figure: Figure) -> (Vec<[u8; 3]>, usize) {
+    let png = figure.png().unwrap();
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let size = reader.next_frame(&mut rgb).unwrap();
+    let pixels = rgb.chunks_exact(3).map(|p| [p[0], p[1], p[2]]);
+    (pixels.collect(), size.width as usize)
+}
+
+/// Columns and rows of a title's ink.
+fn ink(title: &str) -> Vec<(usize, usize)> {
+    let chart = Chart::new(title).x_limits(0.0, 1.0).y_limits(0.0, 1.0);
+    let (pixels, width) = decoded(chart.figure());
+    let title = pixels[..30 * width].iter().enumerate();
+    let dark = title.filter(|(i, pixel)| i % width > 100 && pixel[0] < 200);
+    dark.map(|(i, _)| (i % width, i / width)).collect()
+}
+
+/// The texts of an SVG document, by a parser that refuses what is not well-formed.
+fn texts(svg: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let elements = document
+        .descendants()
+        .filter(|node| node.has_tag_name("text"));
+    let text = |node: roxmltree::Node| node.text().unwrap_or_default().trim().to_owned();
+    elements.map(text).collect()
+}
+
+#[test]
+fn any_text_is_text_in_an_svg() {
+    let rude = "<b a=\"1\" c='2'>&amp; ]]> <!-- \u{0}\u{1b}\u{ffff}";
+    let shown = "<b a=\"1\" c='2'>&amp; ]]> <!-- \u{fffd}\u{fffd}\u{fffd}";
+    let line = |x: &[f64]| Line::new(x, x).label(rude);
+    let chart = || {
+        Chart::new(rude)
+            .x_label(rude)
+            .y_label(rude)
+            .line(line(&[0.0, 1.0]))
+    };
+    let figure = Figure::row([chart(), chart()])
+        .title(rude)
+        .row_labels([rude])
+        .column_labels([rude, rude])
+        .color_bar(ColorScale::up_to(1.0), rude);
+    let svg = figure.size(900, 600).svg().unwrap();
+    let found = texts(&svg).iter().filter(|text| *text == shown).count();
+    assert_eq!(found, 13);
+    let broken = Chart::new("height\n(cm)\r\nof\tall").line(line(&[0.0]));
+    assert!(texts(&broken.figure().svg().unwrap()).contains(&"height (cm) of all".into()));
+}
+
+#[test]
+fn letters_of_many_alphabets_are_drawn_and_others_are_boxes() {
+    for name in [
+        "žluť",
+        "łódź",
+        "Энергия",
+        "Ελλάδα",
+        "ế",
+        "ǅ",
+        "∇²U ⊗ ℝ",
+        "Երևան",
+    ] {
+        let boxes: Vec<_> = name.chars().map(|_| '\u{e000}').collect::<Vec<char>>();
+        let boxes: String = boxes.into_iter().collect();
+        assert!(ink(name).len() > 20, "{name} is blank");
+        assert_ne!(ink(name), ink(&boxes), "{name}");
+    }
+    for missing in ["能", "🦀", "א"] {
+        assert_eq!(ink(missing), ink("\u{e000}"), "{missing}");
+        assert!(ink(missing).len() > 20, "{missing} is blank");
+    }
+    // What has no width and no ink leaves nothing.
+    assert_eq!(ink("a\u{200b}\u{200d}\u{feff}b"), ink("ab"));
+}
+
+#[test]
+fn combining_marks_stand_over_their_letters() {
+    let middle = |ink: &[(usize, usize)], of: fn(&(usize, usize)) -> usize| {
+        ink.iter().map(of).sum::<usize>() as f64 / ink.len() as f64
+    };
+    for (letter, mark, above) in [
+        ("x", "x\u{302}", true),
+        ("E", "E\u{301}", true),
+        ("s", "s\u{323}", false),
+    ] {
+        let (bare, whole) = (ink(letter), ink(mark));
+        let added: Vec<_> = whole
+            .iter()
+            .filter(|p| !bare.contains(p))
+            .copied()
+            .collect();
+        assert!(added.len() > 1, "{mark}");
+        assert!(bare.iter().all(|pixel| whole.contains(pixel)), "{mark}");
+        let aside = middle(&added, |p| p.0) - middle(&bare, |p| p.0);
+        assert!(aside.abs() < 2.5, "{mark}: {aside} pixels aside");
+        let higher = bare.iter().map(|p| p.1).min() >= added.iter().map(|p| p.1).max();
+        assert_eq!(higher, above, "{mark}");
+    }
+}
+
+#[test]
+fn axes_of_the_field_have_labels_that_say_where_they_are() {
+    let x: Vec<f64> = (0..50).map(f64::from).collect();
+    let of = |f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(*x)).collect::<Vec<f64>>();
+    let labels = |chart: Chart| {
+        let labels = texts(&chart.figure().svg().unwrap());
+        let numbers = labels
+            .into_iter()
+            .filter_map(|label| label.replace('−', "-").parse().ok());
+        numbers.collect::<Vec<f64>>()
+    };
+    // The grid's and axis's labels along x and along y.
+    let decade = of(&|x| 3.0 + 5.9 * (-x / 10.0).exp());
+    let chart = Chart::new("").log_y().line(Line::new(&x, &decade));
+    assert!(
+        [3.0, 4.0, 6.0, 8.0]
+            .iter()
+            .all(|tick| labels(chart.clone()).contains(tick))
+    );
+    let flat = Chart::new("").line(Line::new(&x, &of(&|x| 0.6831 + 1e-5 * x.sin())));
+    assert!(
+        [0.683_095, 0.683_105]
+            .iter()
+            .all(|tick| labels(flat.clone()).contains(tick))
+    );
+    let time = Chart::new("").line(Line::new(&of(&|x| 1.7e9 + 2.0 * x), &x));
+    assert!(
+        [1_700_000_020.0, 1_700_000_060.0]
+            .iter()
+            .all(|tick| labels(time.clone()).contains(tick))
+    );
+    let tiny = Chart::new("").line(Line::new(&x, &of(&|x| 1e-30 * x)));
+    let svg = tiny.clone().figure().svg().unwrap();
+    assert!(labels(tiny).contains(&2e-29) && texts(&svg).iter().all(|label| label.len() < 12));
+}
+
+#[test]
+fn a_legend_has_as_many_lines_as_have_room() {
+    let x = [0.0, 1.0];
+    let chart = |label: &dyn Fn(i32) -> String, legend| {
+        let lines = (0..80).map(|i| Line::new(&x, &x).label(label(i)));
+        Chart::new("").lines(lines).legend(legend)
+    };
+    let all = [
+        Legend::Right,
+        Legend::TopLeft,
+        Legend::TopRight,
+        Legend::BottomLeft,
+        Legend::BottomRight,
+    ];
+    for legend in all {
+        for size in [(660, 410), (300, 200), (320, 900)] {
+            let chart = chart(&|i| format!("seed {i}"), legend);
+            let svg = chart.figure().size(size.0, size.1).svg().unwrap();
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let nodes = document
+                .descendants()
+                .filter(|node| node.has_tag_name("text"));
+            let mut places = Vec::new();
+            let (mut listed, mut rest) = (0, 0);
+            for node in nodes {
+                let text = node.text().unwrap_or_default().trim();
+                let at = |name| node.attribute(name).unwrap().parse::<i32>().unwrap();
+                if text.starts_with("seed") {
+                    listed += 1;
+                } else if let Some(count) = text.strip_prefix("… and ") {
+                    rest = count.trim_end_matches(" more").parse().unwrap();
+                } else {
+                    continue;
+                }
+                places.push((at("x"), at("y")));
+            }
+            assert!(
+                listed > 0 && listed + rest == 80,
+                "{legend:?}, {size:?}: {listed} and {rest}"
+            );
+            assert!(
+                places
+                    .iter()
+                    .all(|(_, y)| (10..size.1 as i32 - 5).contains(y)),
+                "{places:?}"
+            );
+            let far =
+                |a: &(i32, i32), b: &(i32, i32)| (a.1 - b.1).abs() > 15 || (a.0 - b.0).abs() > 60;
+            for (i, a) in places.iter().enumerate() {
+                assert!(
+                    places[..i].iter().all(|b| far(a, b)),
+                    "{legend:?}, {size:?}: {places:?}"
+                );
+            }
+        }
+    }
+    let long = chart(&|i| format!("{i} {}", "long ".repeat(30)), Legend::Right);
+    let labels = texts(&long.figure().svg().unwrap());
+    let labels: Vec<_> = labels
+        .iter()
+        .filter(|label| label.contains("long"))
+        .collect();
+    assert!(
+        !labels.is_empty() && labels.iter().all(|label| label.ends_with('…')),
+        "{labels:?}"
+    );
+}
+
+#[test]
+fn a_single_point_is_a_marker() {
+    let (nan, blue) = (f64::NAN, [0, 114, 178]);
+    let seen = |x: &[f64], y: &[f64]| {
+        let chart = Chart::new("").y_limits(-1.0, 2.0).line(Line::new(x, y));
+        let (pixels, _) = decoded(chart.figure());
+        pixels.iter().filter(|pixel| **pixel == blue).count()
+    };
+    let one = seen(&[0.0], &[0.5]);
+    assert!(one > 10, "{one} pixels");
+    assert_eq!(seen(&[0.0, 0.0], &[0.5, 0.5]), one);
+    let three = seen(
+        &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+        &[nan, 0.5, nan, 1.5, f64::INFINITY, 0.1],
+    );
+    assert!(three > 2 * one, "{three} pixels for three points");
+    // One that lies outside is not drawn at the edge.
+    assert_eq!(seen(&[0.0], &[5.0]), 0);
+}
+
+#[test]
+fn long_lines_look_as_if_all_points_were_drawn() {
+    // Just below and above the number from which lines are thinned.
+    let wave = |count: u32| {
+        let x: Vec<f64> = (0..count)
+            .map(|i| f64::from(i) / f64::from(count))
+            .collect();
+        let y: Vec<f64> = x.iter().map(|x| (40.0 * x).sin()).collect();
+        let chart = Chart::new("").x_limits(0.0, 1.0).y_limits(-1.2, 1.2);
+        decoded(chart.line(Line::new(&x, &y)).figure()).0
+    };
+    let (all, thinned) = (wave(199_999), wave(200_001));
+    let differ = |(a, b): &(&[u8; 3], &[u8; 3])| a[0].abs_diff(b[0]) > 60;
+    let different = all.iter().zip(&thinned).filter(differ).count();
+    // Plotters leaves ragged edges where it joins very near points: a pixel of a hundred.
+    assert!(different < 2700, "{different} pixels differ");
+}

@@ -1,6 +1,6 @@
 //! What surrounds a chart's plane: its title, and axes or a thin frame.
 
-use super::axis::Scale;
+use super::axis::{Scale, Tick};
 use super::draw::{Area, failed};
 use super::layout::{BARE_MARGIN, BARE_TITLE};
 use super::picture::Picture;
@@ -42,6 +42,12 @@ pub(crate) fn draw<DB: DrawingBackend>(
     Ok(plane)
 }
 
+/// The room above axes.
+pub(crate) fn above(titled: bool, scale: f64) -> i32 {
+    let above = if titled { 36.0 } else { 10.0 };
+    (above * scale).round() as i32
+}
+
 /// A frame one pixel wide.
 pub(crate) fn outline<DB: DrawingBackend>(
     area: &Area<DB>,
@@ -80,7 +86,7 @@ fn draw_bare<DB: DrawingBackend>(
     outline(area, [(left, top), (left + plane.0, top + plane.1)], scale)?;
     let area = area.clone().shrink((left, top), plane);
     let context = ChartBuilder::on(&area)
-        .build_cartesian_2d(x.with_ticks(1), y.with_ticks(1))
+        .build_cartesian_2d(x.without_ticks(), y.without_ticks())
         .map_err(failed)?;
     Ok(Plane::of(&context, scale))
 }
@@ -94,40 +100,73 @@ fn draw_axes<DB: DrawingBackend>(
 ) -> Result<Plane<DB>, Error> {
     let px = |size: f64| (size * scale).round() as i32;
     let text = |size: f64| font(size * scale);
-    let top = if titled { 36.0 } else { 10.0 };
-    let area = area.margin(px(top), px(8.0), px(8.0), px(16.0));
+    let area = area.margin(above(titled, scale), px(8.0), px(8.0), px(16.0));
     let (x, y) = chart.scales()?;
     let (width, height) = area.dim_in_pixel();
-    let about = |pixels: u32, each: f64| (f64::from(pixels) / scale / each).max(2.0) as usize;
-    let (mut x, mut y) = (
-        x.with_ticks(about(width, 75.0)),
-        y.with_ticks(about(height, 50.0)),
-    );
-    let widest = |ticks: &[(f64, String)]| {
-        let widths = ticks
-            .iter()
-            .map(|(_, label)| text::width(label, theme::TICK * scale));
-        widths.max().unwrap_or(0) as i32
+    let (width, height) = (width as i32, height as i32);
+    let about = |pixels: i32, each: f64| (f64::from(pixels) / scale / each).max(2.0) as usize;
+    let y_label = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
+    let below = px(46.0);
+    let y_ticks = |y: Scale, pixels: i32, count: usize| {
+        let room = Room {
+            pixels,
+            outside: i32::MAX,
+            gap: 0,
+        };
+        let high = px(1.1 * theme::TICK);
+        let widest = |ticks: &[Tick]| {
+            let widths = ticks.iter().map(|(_, label)| label_width(label, scale));
+            widths.max().unwrap_or(0)
+        };
+        let ticked = y.clone().with_ticks(count, |ticks| {
+            let fits = widest(&ticks) + y_label < width / 2;
+            room.fitting(&y, if fits { ticks } else { Vec::new() }, |_| high)
+        });
+        let ticked = ticked.ok_or_else(|| no_room("y", &y))?;
+        let widest = widest(&ticked.ticks);
+        Ok::<_, Error>((ticked, widest))
     };
-    let beside = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
-    let mut labels = (widest(&y.ticks) + beside, px(46.0));
+    let x_ticks = |x: Scale, pixels: i32, count: usize| {
+        let room = Room {
+            pixels,
+            outside: px(18.0),
+            gap: px(4.0),
+        };
+        let size = |label: &str| label_width(label, scale);
+        let ticked = x
+            .clone()
+            .with_ticks(count, |ticks| room.fitting(&x, ticks, size));
+        ticked.ok_or_else(|| no_room("x", &x))
+    };
+    let (mut y, widest) = y_ticks(y, height - below, about(height, 50.0))?;
+    let mut beside = widest + y_label;
     let mut area = area;
-    if chart.picture.is_some() {
-        let (width, height) = (width as i32, height as i32);
-        let room = (width - labels.0, height - labels.1);
-        let plane = plane_size(chart, (&x.scale, &y.scale), room, scale);
+    let x = if chart.picture.is_some() {
+        let room = (width - beside, height - below);
+        let plane = plane_size(chart, (&x, &y.scale), room, scale);
         // Equal axes have ticks at equal distances.
-        let count = about(plane.0.min(plane.1) as u32, 60.0);
-        (x, y) = (x.scale.with_ticks(count), y.scale.with_ticks(count));
-        labels.0 = snapped(widest(&y.ticks) + px(1.0), scale) + beside;
-        let size = (plane.0 + labels.0, plane.1 + labels.1);
+        let count = about(plane.0.min(plane.1), 60.0);
+        let widest;
+        (y, widest) = y_ticks(y.scale, plane.1, count)?;
+        beside = snapped(widest + px(1.0), scale) + y_label;
+        let size = (plane.0 + beside, plane.1 + below);
         let left = snapped((width - size.0) / 2, scale).max(0);
         let top = snapped((height - size.1) / 2, scale).max(0);
         area = area.shrink((left, top), size);
-    }
+        x_ticks(x, plane.0, count)?
+    } else {
+        x_ticks(x, width - beside, about(width, 75.0))?
+    };
+    let plane = (
+        area.dim_in_pixel().0 as i32 - beside,
+        area.dim_in_pixel().1 as i32 - below,
+    );
+    // They stand before the middle of the plane.
+    let x_label = text::cut(&chart.x.label, theme::LABEL * scale, plane.0 + px(28.0));
+    let y_label = text::cut(&chart.y.label, theme::LABEL * scale, plane.1 + px(14.0));
     let mut context = ChartBuilder::on(&area)
-        .x_label_area_size(labels.1)
-        .y_label_area_size(labels.0)
+        .x_label_area_size(below)
+        .y_label_area_size(beside)
         .build_cartesian_2d(x, y)
         .map_err(failed)?;
     context
@@ -138,11 +177,61 @@ fn draw_axes<DB: DrawingBackend>(
         .set_all_tick_mark_size(px(4.0))
         .label_style(text(theme::TICK))
         .axis_desc_style(text(theme::LABEL))
-        .x_desc(&chart.x.label)
-        .y_desc(&chart.y.label)
+        .x_desc(x_label)
+        .y_desc(y_label)
         .draw()
         .map_err(failed)?;
     Ok(Plane::of(&context, scale))
+}
+
+/// The room for the labels of an axis.
+struct Room {
+    /// The length of the axis.
+    pixels: i32,
+    /// How far a label may reach beyond its ends.
+    outside: i32,
+    /// Between two labels at least.
+    gap: i32,
+}
+
+impl Room {
+    /// The ticks without those whose labels stand out at the ends; none where labels would touch.
+    fn fitting(
+        &self,
+        scale: &Scale,
+        mut ticks: Vec<Tick>,
+        size: impl Fn(&str) -> i32,
+    ) -> Vec<Tick> {
+        let ends = |(position, label): &Tick| {
+            let share = (position - scale.low) / (scale.high - scale.low);
+            let (middle, size) = (share * f64::from(self.pixels), f64::from(size(label)));
+            (middle - 0.5 * size, middle + 0.5 * size)
+        };
+        let (outside, gap) = (f64::from(self.outside), f64::from(self.gap));
+        ticks.retain(|tick| {
+            let (from, to) = ends(tick);
+            -outside <= from && to <= f64::from(self.pixels) + outside
+        });
+        if ticks
+            .windows(2)
+            .any(|two| ends(&two[0]).1 + gap > ends(&two[1]).0)
+        {
+            ticks.clear();
+        }
+        ticks
+    }
+}
+
+fn label_width(label: &str, scale: f64) -> i32 {
+    text::width(label, theme::TICK * scale)
+}
+
+fn no_room(name: &str, scale: &Scale) -> Error {
+    let [low, high] = [scale.low, scale.high].map(|end| scale.value(end));
+    Error::Figure(format!(
+        "the {name} axis from {low:?} to {high:?} has no room for labels that tell its ends apart: \
+         draw it larger, or set other limits"
+    ))
 }
 
 /// The size of the plane in the room for it: all, or what gives a chart with a map equal axes.

@@ -2,6 +2,9 @@
 
 use super::picture::Patch;
 use crate::Error;
+use crate::backend::read;
+use crate::energy::Points;
+use dfdx::shapes::HasShape;
 use plotters::prelude::RGBColor;
 
 /// Between the images.
@@ -10,6 +13,47 @@ const GAP: RGBColor = RGBColor(140, 150, 165);
 const NOT_A_NUMBER: RGBColor = RGBColor(220, 60, 50);
 /// Greys that are told apart: more make long files and are not seen.
 const GREYS: f32 = 63.0;
+/// The most pixels along a side of all images together; a figure holds less.
+const LONGEST: usize = 100_000;
+
+/// Where the pixels of an [`ImageGrid`] come from: plain numbers, or [`Points`] with an image in each row.
+pub trait ImageRows {
+    /// All pixels, image after image.
+    fn pixels(&self) -> Vec<f32>;
+
+    /// How many pixels an image has, if that is known: the grid's size must be as large.
+    fn each(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl ImageRows for [f32] {
+    fn pixels(&self) -> Vec<f32> {
+        self.to_vec()
+    }
+}
+
+impl<const N: usize> ImageRows for [f32; N] {
+    fn pixels(&self) -> Vec<f32> {
+        self.to_vec()
+    }
+}
+
+impl ImageRows for Vec<f32> {
+    fn pixels(&self) -> Vec<f32> {
+        self.clone()
+    }
+}
+
+impl ImageRows for Points {
+    fn pixels(&self) -> Vec<f32> {
+        read(self)
+    }
+
+    fn each(&self) -> Option<usize> {
+        Some(self.shape().1)
+    }
+}
 
 /// Grey images of one size in rows and columns, with a thin line between them.
 ///
@@ -26,6 +70,8 @@ const GREYS: f32 = 63.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageGrid {
     pixels: Vec<f32>,
+    /// Pixels of an image, where the source says so.
+    each: Option<usize>,
     size: (usize, usize),
     columns: Option<usize>,
 }
@@ -33,9 +79,27 @@ pub struct ImageGrid {
 impl ImageGrid {
     /// Images one after the other, each row by row, of this height and width, with values from -1,
     /// black, to 1, white. What lies outside is black or white; what is no number, red.
-    pub fn new(pixels: &[f32], size: (usize, usize)) -> Self {
+    ///
+    /// A figure with pixels that are no whole number of images of that size is an error when it is drawn.
+    /// [`Points`] say how long an image is, so that a size with another number of pixels is one too;
+    /// plain numbers do not, and 40 images of 576 pixels are also 30 of 768.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::plot::{Chart, ImageGrid};
+    /// use energy_discrepancy::prelude::*;
+    /// use energy_discrepancy::dfdx::prelude::*;
+    ///
+    /// let images: Points = device()?.try_zeros_like(&(40, 576))?;
+    /// assert!(Chart::new("").images(ImageGrid::new(&images, (24, 24))).figure().png().is_ok());
+    /// let error = Chart::new("").images(ImageGrid::new(&images, (24, 32))).figure().png();
+    /// assert!(error.unwrap_err().to_string().contains("images of 576 pixels are no images of 24 x 32"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new<I: ImageRows + ?Sized>(images: &I, size: (usize, usize)) -> Self {
         Self {
-            pixels: pixels.to_vec(),
+            pixels: images.pixels(),
+            each: images.each(),
             size,
             columns: None,
         }
@@ -54,9 +118,14 @@ impl ImageGrid {
     fn layout(&self) -> Result<(usize, usize), Error> {
         let ((height, width), count) = (self.size, self.pixels.len());
         let each = height.saturating_mul(width);
+        if let Some(other) = self.each.filter(|other| *other != each) {
+            return Err(Error::Figure(format!(
+                "images of {other} pixels are no images of {height} x {width} = {each} pixels"
+            )));
+        }
         if each == 0 || count == 0 || !count.is_multiple_of(each) {
             return Err(Error::Figure(format!(
-                "{count} pixels are no images of {height} x {width}"
+                "{count} pixels are no images of {height} x {width} = {each} pixels"
             )));
         }
         let images = count / each;
@@ -75,7 +144,14 @@ impl ImageGrid {
     pub(crate) fn extent(&self) -> Result<(usize, usize), Error> {
         let (rows, columns) = self.layout()?;
         let (height, width) = self.size;
-        Ok((columns * (width + 1) + 1, rows * (height + 1) + 1))
+        let side = |count: usize, each: usize| count.saturating_mul(each + 1).saturating_add(1);
+        let (across, down) = (side(columns, width), side(rows, height));
+        match across.max(down) <= LONGEST {
+            true => Ok((across, down)),
+            false => Err(Error::Figure(format!(
+                "{rows} x {columns} images of {height} x {width}: {LONGEST} pixels along a side at most"
+            ))),
+        }
     }
 
     /// The lines' ground, then each image's stretches of one grey.
@@ -165,6 +241,9 @@ mod tests {
             ImageGrid::new(&[], (2, 2)),
             ImageGrid::new(&[0.0; 4], (0, 2)),
             ImageGrid::new(&[0.0; 4], (2, 2)).columns(0),
+            ImageGrid::new(&[0.0; 4], (2, 2)).columns(usize::MAX),
+            ImageGrid::new(&[0.0; 4], (usize::MAX, usize::MAX)),
+            ImageGrid::new(&vec![0.0; 200_000], (1, 200_000)),
         ] {
             let error = Chart::new("").images(grid).figure().png().unwrap_err();
             assert!(error.to_string().contains("images"), "{error}");

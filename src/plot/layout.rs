@@ -10,6 +10,7 @@ use std::ops::Range;
 /// Sizes in pixels of the final picture.
 const TITLE: u32 = 32;
 const COLUMN_LABELS: u32 = 24;
+const SECOND_LINE: u32 = 17;
 const ROW_LABELS: u32 = 28;
 /// Around the frame of a bare chart, and above it where it has a title.
 pub(crate) const BARE_MARGIN: u32 = 12;
@@ -51,7 +52,7 @@ impl Layout {
         }
         let left = figure.row_labels.as_ref().map_or(0, |_| ROW_LABELS);
         let title = if figure.title.is_empty() { 0 } else { TITLE };
-        let top = title + figure.column_labels.as_ref().map_or(0, |_| COLUMN_LABELS);
+        let top = title + column_labels(figure);
         let whole = (
             left + columns as u32 * chart.0 + right,
             top + rows as u32 * chart.1,
@@ -101,13 +102,18 @@ impl Layout {
             let y = middle(&rows) - area.get_base_pixel().1;
             text::upwards(&area, label, size, (px(ROW_LABELS) - px(11), y))?;
         }
-        let above = px(COLUMN_LABELS);
+        let above = px(column_labels(figure));
         for (j, label) in figure.column_labels.iter().flatten().enumerate() {
             let place = (left + j as i32 * width, top - above);
             let area = root.clone().shrink(place, (width, above));
             let columns = span(planes.iter().map(|row| &row[j].0));
             let x = middle(&columns) - area.get_base_pixel().0;
-            text::across(&area, label, size, (x, px(14)))?;
+            let (first, second) = label.split_once('\n').unwrap_or((label, ""));
+            text::across(&area, first, size, (x, px(14)))?;
+            if !second.is_empty() {
+                let below = (x, px(14 + SECOND_LINE));
+                text::across(&area, second, theme::TICK * scale, below)?;
+            }
         }
         let all = || planes.iter().flatten();
         if !figure.title.is_empty() {
@@ -120,6 +126,17 @@ impl Layout {
             bar.draw(&area, span(all().map(|plane| &plane.1)), scale)?;
         }
         root.present().map_err(failed)
+    }
+}
+
+/// The height of the labels above the columns.
+fn column_labels(figure: &Figure) -> u32 {
+    match &figure.column_labels {
+        None => 0,
+        Some(labels) if labels.iter().any(|label| label.contains('\n')) => {
+            COLUMN_LABELS + SECOND_LINE
+        }
+        Some(_) => COLUMN_LABELS,
     }
 }
 

@@ -3,12 +3,11 @@
 use super::draw::{Area, failed};
 use super::plane::line_style;
 use super::stroke::{Stroke, stroke};
-use super::theme::{self, Color, font};
-use super::{Chart, Line};
+use super::theme::{self, Color};
+use super::{Chart, Line, text};
 use crate::Error;
 use plotters::prelude::*;
 use plotters::style::Color as _;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Where a chart's legend stands. Lines without a label are not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,49 +30,81 @@ pub enum Legend {
 const ROW: f64 = 21.0;
 const SAMPLE: f64 = 26.0;
 
-/// The labelled lines of a chart, and the room that their list takes.
+/// Around a label: the line's sample before it, and air.
+const BESIDE: f64 = SAMPLE + 22.0;
+
+/// The labelled lines of a chart.
 pub(crate) struct Entries<'a> {
-    rows: Vec<(&'a str, &'a Line, Color)>,
+    all: Vec<(&'a str, &'a Line, Color)>,
     scale: f64,
+}
+
+/// The list of them in the room that there is.
+pub(crate) struct List<'a> {
+    entries: &'a Entries<'a>,
+    /// As many of them as have room.
+    listed: usize,
+    rows: usize,
+    column: i32,
     pub width: i32,
     pub height: i32,
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn of<DB: DrawingBackend>(chart: &'a Chart, area: &Area<DB>, scale: f64) -> Self {
+    pub(crate) fn of(chart: &'a Chart, scale: f64) -> Self {
         let lines = chart.lines.iter().enumerate();
-        let row =
+        let entry =
             |(i, line): (usize, &'a Line)| Some((line.label.as_deref()?, line, line.color_or(i)));
-        let rows: Vec<_> = lines.filter_map(row).collect();
-        let style = font(theme::TICK * scale);
-        let text_width = |label| {
-            area.estimate_text_size(label, &style)
-                .map_or(0, |size| size.0)
-        };
-        let widest = rows
-            .iter()
-            .map(|(label, ..)| text_width(label))
-            .max()
-            .unwrap_or(0);
-        let px = |size: f64| (size * scale).round() as i32;
-        // Labels longer than that are cut: the chart needs its room.
-        let most = area.dim_in_pixel().0 as i32 / 2;
         Self {
-            width: most.min(widest as i32 + px(SAMPLE + 22.0)),
-            height: px(rows.len() as f64 * ROW + 8.0),
-            rows,
+            all: lines.filter_map(entry).collect(),
             scale,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.all.is_empty()
     }
 
     fn px(&self, size: f64) -> i32 {
         (size * self.scale).round() as i32
     }
 
+    /// The list in this room: in one column, or in several where they leave a third of the width free.
+    pub(crate) fn list(&'a self, (width, height): (i32, i32)) -> List<'a> {
+        let text_width = |text: &str| text::width(text, theme::TICK * self.scale);
+        let rows = (height - self.px(8.0)) / self.px(ROW);
+        let (count, rows) = (self.all.len(), rows.max(1) as usize);
+        let widths = self
+            .all
+            .iter()
+            .map(|(label, ..)| text_width(label) + self.px(BESIDE));
+        let rest = if count > rows {
+            text_width(&more(count)) + self.px(14.0)
+        } else {
+            0
+        };
+        let column = widths.max().unwrap_or(0).max(rest).min(width);
+        let most = (2 * width / 3 / column.max(1)).max(1) as usize;
+        let columns = count.div_ceil(rows).min(most).max(1);
+        let rows = rows.min(count.div_ceil(columns));
+        // The last place says how many are left out.
+        let listed = if count <= rows * columns {
+            count
+        } else {
+            rows * columns - 1
+        };
+        List {
+            entries: self,
+            listed,
+            rows,
+            column,
+            width: column * columns as i32,
+            height: self.px(rows as f64 * ROW + 8.0),
+        }
+    }
+}
+
+impl List<'_> {
     /// Draws the list inside the axes' area, in the corner that `legend` names.
     pub(crate) fn draw_inside<DB: DrawingBackend>(
         &self,
@@ -82,10 +113,10 @@ impl<'a> Entries<'a> {
     ) -> Result<(), Error> {
         let (width, height) = area.dim_in_pixel();
         let (right, bottom) = (
-            width as i32 - self.width - self.px(4.0),
-            height as i32 - self.height - self.px(8.0),
+            width as i32 - self.width - self.entries.px(4.0),
+            height as i32 - self.height - self.entries.px(8.0),
         );
-        let (left, top) = (self.px(8.0), self.px(4.0));
+        let (left, top) = (self.entries.px(8.0), self.entries.px(4.0));
         let corner = match legend {
             Legend::TopLeft => (left, top),
             Legend::TopRight => (right, top),
@@ -105,22 +136,44 @@ impl<'a> Entries<'a> {
         area: &Area<DB>,
         (left, top): (i32, i32),
     ) -> Result<(), Error> {
-        let (from, to) = (left + self.px(6.0), left + self.px(6.0 + SAMPLE));
-        for (i, (label, line, color)) in self.rows.iter().enumerate() {
-            let middle = top + self.px(4.0 + ROW * (i as f64 + 0.5));
+        let px = |size: f64| self.entries.px(size);
+        let scale = self.entries.scale;
+        let place = |i: usize| {
+            let (column, row) = (i / self.rows, i % self.rows);
+            let middle = top + px(4.0 + ROW * (row as f64 + 0.5));
+            (left + px(6.0) + column as i32 * self.column, middle)
+        };
+        let room = self.column - px(BESIDE);
+        let size = theme::TICK * scale;
+        for (i, (label, line, color)) in self.entries.all[..self.listed].iter().enumerate() {
+            let (from, middle) = place(i);
+            let to = from + px(SAMPLE);
             if line.stroke == Stroke::Markers {
-                let radius = self.px(theme::DISC * line.width);
+                let radius = px(theme::DISC * line.width);
                 let disc = Circle::new(((from + to) / 2, middle), radius, color.rgb().filled());
                 area.draw(&disc).map_err(failed)?;
             } else {
                 let ends = [(from, middle), (to, middle)];
-                let style = line_style(line, *color, self.scale);
-                stroke(area, ends.into_iter(), line.stroke, style, self.scale)?;
+                let style = line_style(line, *color, scale);
+                stroke(area, ends.into_iter(), line.stroke, style, scale)?;
             }
-            let style = font(theme::TICK * self.scale).pos(Pos::new(HPos::Left, VPos::Center));
-            let text = Text::new(*label, (to + self.px(7.0), middle), style);
-            area.draw(&text).map_err(failed)?;
+            text::from(area, label, size, (to + px(7.0), middle), room)?;
+        }
+        let rest = self.entries.all.len() - self.listed;
+        if rest > 0 {
+            text::from(
+                area,
+                &more(rest),
+                size,
+                place(self.listed),
+                self.column - px(14.0),
+            )?;
         }
         Ok(())
     }
+}
+
+/// What stands in the place of the lines that are not listed.
+fn more(count: usize) -> String {
+    format!("… and {count} more")
 }

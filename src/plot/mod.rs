@@ -4,10 +4,12 @@
 //! of the crate, so that a figure has the same pixels on every machine.
 
 mod axis;
+mod bitmap;
 mod chart;
 mod clip;
 mod color_bar;
 mod color_scale;
+mod decimal;
 mod density_map;
 mod draw;
 mod embedded;
@@ -31,7 +33,7 @@ pub use chart::Chart;
 pub use color_scale::ColorScale;
 pub use density_map::DensityMap;
 pub use figure::Figure;
-pub use image_grid::ImageGrid;
+pub use image_grid::{ImageGrid, ImageRows};
 pub use legend::Legend;
 pub use line::Line;
 pub use pair_maps::PairMaps;

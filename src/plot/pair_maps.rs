@@ -1,11 +1,15 @@
 //! All pairs of columns of points in more than two dimensions.
 
-use super::{Chart, DensityMap, Figure, Line};
+use super::decimal::Decimal;
+use super::{Chart, ColorScale, DensityMap, Figure, Line, text, theme};
 use crate::Error;
 use std::ops::Range;
 
 /// Of each column so much is left out at either end, where few points would make a wide range.
 const OUTSIDE: f64 = 0.005;
+
+/// The size of a map in pixels, unless a range needs more room.
+const SIDE: u32 = 150;
 
 /// How points in several dimensions lie: for each pair of columns a map of how many points are where, and
 /// for each column alone, on the diagonal, its histogram.
@@ -33,6 +37,8 @@ pub struct PairMaps {
     names: Vec<String>,
     columns: Vec<Vec<f64>>,
     ranges: Vec<Range<f64>>,
+    /// Whether the column has one value but for few points.
+    is_sparse: Vec<bool>,
     bins: usize,
 }
 
@@ -58,9 +64,11 @@ impl PairMaps {
         let column = |d: usize| rows[d..].iter().step_by(dimension).copied().collect();
         let columns: Vec<Vec<f64>> = (0..dimension).map(column).collect();
         let ranges = columns.iter().zip(&names);
-        let ranges = ranges.map(|(column, name)| range(column, name));
+        let ranges: Result<Vec<_>, _> = ranges.map(|(column, name)| range(column, name)).collect();
+        let (ranges, is_sparse) = ranges?.into_iter().unzip();
         Ok(Self {
-            ranges: ranges.collect::<Result<_, _>>()?,
+            ranges,
+            is_sparse,
             names,
             columns,
             bins: 40,
@@ -102,14 +110,29 @@ impl PairMaps {
             false => self.map(i, j),
         };
         let rows = (0..dimension).map(|j| (0..dimension).map(move |i| chart(j, i)));
-        let below = |d: usize| {
-            let Range { start, end } = self.ranges[d];
-            format!("{}, {} to {}", self.names[d], short(start), short(end))
-        };
+        let (side, labels) = self.column_labels();
         Figure::grid(rows)
-            .size(150, 150)
-            .column_labels((0..dimension).map(below))
+            .size(side, side)
+            .column_labels(labels)
             .row_labels(&self.names)
+    }
+
+    /// How large a map is, and what stands above each column: its name and range, in two lines where one
+    /// would be cut.
+    fn column_labels(&self) -> (u32, Vec<String>) {
+        let ranges: Vec<String> = self.ranges.iter().map(ends).collect();
+        let with = |between: &str| {
+            let both = self.names.iter().zip(&ranges);
+            let labels = both.map(|(name, range)| format!("{name}{between}{range}"));
+            labels.collect::<Vec<_>>()
+        };
+        let widest = |labels: &[String], size| labels.iter().map(|l| text::width(l, size)).max();
+        let in_one = with(", ");
+        if widest(&in_one, theme::LABEL) <= Some(SIDE as i32) {
+            return (SIDE, in_one);
+        }
+        let widest = widest(&ranges, theme::TICK).unwrap_or(0);
+        (SIDE.max(widest as u32 + 4), with("\n"))
     }
 
     /// The cell of a value, if it lies in the range.
@@ -130,7 +153,12 @@ impl PairMaps {
             }
         }
         let (x, y) = (self.ranges[i].clone(), self.ranges[j].clone());
-        let map = DensityMap::rectangle(x, y, &counts);
+        let mut map = DensityMap::rectangle(x, y, &counts);
+        if self.is_sparse[i] || self.is_sparse[j] {
+            // The few are to be seen beside the many.
+            let most = counts.iter().copied().fold(1.0, f64::max);
+            map = map.scale(ColorScale::up_to(most).power(0.3));
+        }
         Chart::new("").bare().density_map(map)
     }
 
@@ -153,24 +181,53 @@ impl PairMaps {
     }
 }
 
-/// From the smallest value to the largest but for the outermost, with a margin.
-fn range(column: &[f64], name: &str) -> Result<Range<f64>, Error> {
+/// From the smallest value to the largest but for the outermost, with a margin, and whether all but those
+/// are one value.
+fn range(column: &[f64], name: &str) -> Result<(Range<f64>, bool), Error> {
     if let Some(row) = column.iter().position(|value| !value.is_finite()) {
         let value = column[row];
         return Err(Error::Figure(format!("{name} has {value} in row {row}")));
     }
     let mut sorted = column.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let out = (OUTSIDE * sorted.len() as f64) as usize;
-    let (low, high) = (sorted[out], sorted[sorted.len() - 1 - out]);
+    let within = |out: usize| (sorted[out], sorted[sorted.len() - 1 - out]);
+    let (mut low, mut high) = within((OUTSIDE * sorted.len() as f64) as usize);
+    // Few points that differ from all others are what there is to see.
+    let is_sparse = low == high;
+    if is_sparse {
+        (low, high) = within(0);
+    }
+    if low == high {
+        let reason = format!("{name} is {low} throughout: leave the column out");
+        return Err(Error::Figure(reason));
+    }
     let margin = 0.1 * (high - low);
-    match margin > 0.0 && margin.is_finite() {
-        true => Ok(low - margin..high + margin),
-        false => Err(Error::Figure(format!("{name} is {low} throughout"))),
+    let range = low - margin..high + margin;
+    match (range.end - range.start).is_finite() {
+        true => Ok((range, is_sparse)),
+        false => Err(Error::Figure(format!(
+            "{name} goes from {low:e} to {high:e}: numbers do not reach so far apart"
+        ))),
     }
 }
 
-/// Three significant digits.
+/// Both ends, with three significant digits, or as many as it takes to tell where they are.
+fn ends(range: &Range<f64>) -> String {
+    let length = range.end - range.start;
+    let end = |value: f64| {
+        let short = short(value);
+        let error = short
+            .parse()
+            .map_or(f64::NAN, |said: f64| (said - value).abs());
+        match error <= 0.05 * length && short.len() <= 9 {
+            true => short,
+            false => Decimal::near(value, 0.01 * length).label(),
+        }
+    };
+    format!("{} to {}", end(range.start), end(range.end))
+}
+
+/// Three significant digits, and six decimals at most.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 || size == 0.0 => 0,
@@ -200,6 +257,45 @@ mod tests {
     }
 
     #[test]
+    fn few_points_that_tell_a_column_from_a_constant_are_not_left_out() {
+        let rows: Vec<f64> = (0..1000)
+            .flat_map(|i| [f64::from(i), f64::from(u8::from(i < 3))])
+            .collect();
+        let maps = PairMaps::new(&rows, &["a", "rare"]).unwrap();
+        assert_eq!(maps.ranges[1], -0.1..1.1);
+        assert!(maps.figure().png().is_ok());
+    }
+
+    #[test]
+    fn long_names_and_ranges_stand_in_two_lines() {
+        let maps = |names: [&str; 2], offset: f64| {
+            let rows = (0..100).flat_map(|i| [f64::from(i), offset + f64::from(i)]);
+            PairMaps::new(&rows.collect::<Vec<_>>(), &names).unwrap()
+        };
+        let (side, labels) = maps(["bill_length_mm", "b"], 0.0).column_labels();
+        assert_eq!(
+            (side, labels[0].as_str()),
+            (150, "bill_length_mm\n-9.90 to 109")
+        );
+        let svg = maps(["bill_length_mm", "b"], 0.0).figure().svg().unwrap();
+        assert!(svg.contains(">\nbill_length_mm\n<") && svg.contains(">\n-9.90 to 109\n<"));
+        let (side, labels) = maps(["a", "time"], 1.7e9).column_labels();
+        assert!(side > 150);
+        assert_eq!(
+            labels,
+            ["a\n-9.90 to 109", "time\n1699999990 to 1700000110"]
+        );
+    }
+
+    #[test]
+    fn ends_tell_where_they_are() {
+        assert_eq!(ends(&(30.78..60.94)), "30.8 to 60.9");
+        assert_eq!(ends(&(0.693_09..0.693_11)), "0.69309 to 0.69311");
+        assert_eq!(ends(&(-1e-30..2e-30)), "−1e−30 to 2e−30");
+        assert_eq!(ends(&(0.0..5e-324)), "0 to 5e−324");
+    }
+
+    #[test]
     fn what_cannot_be_drawn_is_an_error() {
         let error =
             |rows: &[f64], names: &[&str]| PairMaps::new(rows, names).unwrap_err().to_string();
@@ -207,6 +303,7 @@ mod tests {
         assert!(error(&[0.0; 5], &["a", "b"]).contains("5 values"));
         assert!(error(&[0.0, f64::NAN, 1.0, 1.0], &["a", "b"]).contains("b has NaN in row 0"));
         assert!(error(&[0.0, 2.0, 1.0, 2.0], &["a", "b"]).contains("b is 2 throughout"));
+        assert!(error(&[0.0, -1e308, 1.0, 1e308], &["a", "b"]).contains("b goes from -1e308"));
         let two = PairMaps::new(&[0.0, 2.0, 1.0, 3.0], &["a", "b"]).unwrap();
         let three = PairMaps::new(&[0.0, 2.0, 1.0, 3.0, 4.0, 5.0], &["a", "b", "c"]).unwrap();
         assert!(two.clone().on_ranges_of(&three).is_err());

@@ -12,6 +12,10 @@ use crate::Error;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::*;
 use plotters::style::Color as _;
+use std::collections::HashSet;
+
+/// Lines of more points are thinned to those that make a difference.
+const MANY: usize = 200_000;
 
 /// The area between the axes, or in the frame.
 pub(crate) struct Plane<DB: DrawingBackend> {
@@ -105,10 +109,13 @@ impl<DB: DrawingBackend> Plane<DB> {
             let x = self.x.position(*x);
             (x, inside(*low), inside(*high))
         });
-        let across: Vec<_> = across.collect();
+        let mut across: Vec<_> = across.collect();
         let drawn = |&(x, low, high): &(f64, f64, f64)| {
             (self.x.low..=self.x.high).contains(&x) && !low.is_nan() && !high.is_nan()
         };
+        if across.len() > MANY {
+            across = self.thinned(across, |point| point.0, hull, drawn);
+        }
         for stretch in across.split(|point| !drawn(point)) {
             let below = stretch.iter().map(|(x, low, _)| (*x, *low));
             let above = stretch.iter().rev().map(|(x, _, high)| (*x, *high));
@@ -125,23 +132,96 @@ impl<DB: DrawingBackend> Plane<DB> {
     pub(crate) fn draw_line(&self, line: &Line, color: Color) -> Result<(), Error> {
         let points = line.x.iter().zip(&line.y);
         let positions = points.map(|(x, y)| (self.x.position(*x), self.y.position(*y)));
-        let (low, high) = ((self.x.low, self.y.low), (self.x.high, self.y.high));
+        let inside = |p: &(f64, f64)| {
+            (self.x.low..=self.x.high).contains(&p.0) && (self.y.low..=self.y.high).contains(&p.1)
+        };
+        let radius = (theme::DISC * line.width * self.scale).round().max(1.0) as i32;
+        let disc = |pixel| {
+            let disc = Circle::new(pixel, radius, color.rgb().filled());
+            self.pixels.draw(&disc).map_err(failed)
+        };
         if line.stroke == Stroke::Markers {
-            let radius = (theme::DISC * line.width * self.scale).round().max(1.0) as i32;
-            let inside =
-                |p: &(f64, f64)| (low.0..=high.0).contains(&p.0) && (low.1..=high.1).contains(&p.1);
-            for position in positions.filter(inside) {
-                let disc = Circle::new(self.pixel(&position), radius, color.rgb().filled());
-                self.pixels.draw(&disc).map_err(failed)?;
+            let mut drawn = HashSet::new();
+            let pixels = positions
+                .filter(inside)
+                .map(|position| self.pixel(&position));
+            return pixels
+                .filter(|pixel| drawn.insert(*pixel))
+                .try_for_each(disc);
+        }
+        let mut positions: Vec<(f64, f64)> = positions.collect();
+        let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
+        if positions.len() > MANY {
+            positions = self.thinned(positions, |p| p.0, extremes, finite);
+        }
+        // What has no length would not be seen.
+        for stretch in positions.split(|position| !finite(position)) {
+            let Some(first) = stretch.first().filter(|first| inside(first)) else {
+                continue;
+            };
+            let (x, y) = self.pixel(first);
+            let most = self.scale as i32;
+            let near = |at: (i32, i32)| (at.0 - x).abs() <= most && (at.1 - y).abs() <= most;
+            if stretch
+                .iter()
+                .all(|position| inside(position) && near(self.pixel(position)))
+            {
+                disc((x, y))?;
             }
-            return Ok(());
         }
         let style = line_style(line, color, self.scale);
-        for part in clip(positions, low, high) {
+        let (low, high) = ((self.x.low, self.y.low), (self.x.high, self.y.high));
+        for part in clip(positions.into_iter(), low, high) {
             self.stroke(&part, line.stroke, style)?;
         }
         Ok(())
     }
+
+    /// Of neighbours in one column of pixels only those that `keep` chooses; all that are not `drawn`.
+    fn thinned<P>(
+        &self,
+        points: Vec<P>,
+        x: impl Fn(&P) -> f64,
+        keep: impl Fn(&[P]) -> Vec<P>,
+        drawn: impl Fn(&P) -> bool,
+    ) -> Vec<P> {
+        let pixels = f64::from(self.pixels.dim_in_pixel().0) / (self.x.high - self.x.low);
+        let column = |point: &P| ((x(point) - self.x.low) * pixels).floor();
+        let together = |a: &P, b: &P| drawn(a) && drawn(b) && column(a) == column(b);
+        points.chunk_by(together).flat_map(keep).collect()
+    }
+}
+
+/// The ends of a column of a band, each as low and as high as the band reaches there.
+fn hull(column: &[(f64, f64, f64)]) -> Vec<(f64, f64, f64)> {
+    let low = column
+        .iter()
+        .map(|(_, low, _)| *low)
+        .fold(f64::INFINITY, f64::min);
+    let high = column
+        .iter()
+        .map(|(.., high)| *high)
+        .fold(f64::NEG_INFINITY, f64::max);
+    match column {
+        [(x, one, other)] => vec![(*x, *one, *other)],
+        [first, .., last] => [first, last].map(|(x, ..)| (*x, low, high)).to_vec(),
+        [] => Vec::new(),
+    }
+}
+
+/// The first, the lowest, the highest and the last of points in a column, in their order.
+fn extremes(column: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let by_height = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
+    let heights = || column.iter().map(|point| point.1).enumerate();
+    let ends = [0, column.len() - 1].map(Some);
+    let extremes = [heights().min_by(by_height), heights().max_by(by_height)];
+    let places = ends
+        .into_iter()
+        .chain(extremes.map(|found| found.map(|(place, _)| place)));
+    let mut places: Vec<usize> = places.flatten().collect();
+    places.sort_unstable();
+    places.dedup();
+    places.into_iter().map(|place| column[place]).collect()
 }
 
 pub(crate) fn line_style(line: &Line, color: Color, scale: f64) -> ShapeStyle {

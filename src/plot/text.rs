@@ -1,4 +1,4 @@
-//! Text that is kept inside the room it has.
+//! Text as it is shown: in one line, of characters that a picture and XML can hold, inside its room.
 
 use super::draw::{Area, failed};
 use super::theme::font;
@@ -8,8 +8,25 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::borrow::Cow;
 
 /// The width of a text in pixels, at a size in pixels.
-pub(crate) fn width(text: &str, size: f64) -> u32 {
-    font(size).font.box_size(text).map_or(0, |size| size.0)
+pub(crate) fn width(text: &str, size: f64) -> i32 {
+    let shown = one_line(text);
+    font(size)
+        .font
+        .box_size(&shown)
+        .map_or(0, |size| size.0 as i32)
+}
+
+/// Draws a text that starts there, cut to the room.
+pub(crate) fn from<DB: DrawingBackend>(
+    area: &Area<DB>,
+    text: &str,
+    size: f64,
+    place: (i32, i32),
+    room: i32,
+) -> Result<(), Error> {
+    let style = font(size).pos(Pos::new(HPos::Left, VPos::Center));
+    let text = Text::new(cut(text, size, room), place, style);
+    area.draw(&text).map_err(failed)
 }
 
 /// Draws a text from left to right with its middle there, moved and then cut to lie in the area.
@@ -39,20 +56,21 @@ pub(crate) fn upwards<DB: DrawingBackend>(
 
 /// The text, cut to the room, and the place of its middle nearest to `middle`.
 fn fit(text: &str, size: f64, middle: i32, room: i32) -> (Cow<'_, str>, i32) {
-    let text = cut(text, size, room.max(0) as u32);
-    let half = (width(&text, size) as i32 + 1) / 2;
+    let text = cut(text, size, room);
+    let half = (width(&text, size) + 1) / 2;
     let middle = middle.min(room - half).max(half);
     (text, middle)
 }
 
 /// The text, or as much of it as has room before an ellipsis.
-fn cut(text: &str, size: f64, room: u32) -> Cow<'_, str> {
-    if width(text, size) <= room {
-        return text.into();
+pub(crate) fn cut(text: &str, size: f64, room: i32) -> Cow<'_, str> {
+    let text = one_line(text);
+    if width(&text, size) <= room {
+        return text;
     }
     let shorter = |count: usize| format!("{}…", text.chars().take(count).collect::<String>());
     // No character is narrower than a fifth of a pixel.
-    let most = text.chars().count().min(5 * room as usize);
+    let most = text.chars().count().min(5 * room.max(0) as usize);
     let (mut fits, mut too_long) = (0, most + 1);
     while too_long - fits > 1 {
         let half = usize::midpoint(fits, too_long);
@@ -63,6 +81,21 @@ fn cut(text: &str, size: f64, room: u32) -> Cow<'_, str> {
         }
     }
     shorter(fits).into()
+}
+
+/// The text with spaces for line breaks and tabs, and with a sign for what XML forbids.
+fn one_line(text: &str) -> Cow<'_, str> {
+    let shown = |c: char| match c {
+        '\n' | '\t' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{fffe}' | '\u{ffff}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    if text.chars().all(|c| shown(c) == c) {
+        return text.into();
+    }
+    let text = text.replace("\r\n", "\n");
+    text.chars().map(shown).collect::<String>().into()
 }
 
 #[cfg(test)]
@@ -80,8 +113,21 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_one_line_that_xml_can_hold() {
+        assert_eq!(one_line("height\r\n(cm)\tx"), "height (cm) x");
+        assert_eq!(
+            one_line("bell \u{7}, nul \0, \u{ffff}"),
+            "bell \u{fffd}, nul \u{fffd}, \u{fffd}"
+        );
+        assert!(matches!(
+            one_line("učení, Энергия, 能量, 🦀"),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
     fn a_text_is_moved_into_its_room() {
-        let half = (width("label", 13.0) as i32 + 1) / 2;
+        let half = (width("label", 13.0) + 1) / 2;
         assert_eq!(fit("label", 13.0, 5, 200).1, half);
         assert_eq!(fit("label", 13.0, 100, 200).1, 100);
         assert_eq!(fit("label", 13.0, 199, 200).1, 200 - half);
