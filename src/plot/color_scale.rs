@@ -107,6 +107,9 @@ impl ColorScale {
             let Some((value, label)) = round(even(i), i == count) else {
                 continue;
             };
+            if value > self.top * (1.0 + 1e-9) {
+                continue;
+            }
             let position = self.position(value);
             if position >= 0.6 / count as f64 && next - position >= 0.6 / count as f64 {
                 ticks.push((position, label));
@@ -147,7 +150,7 @@ fn round(value: f64, top: bool) -> Option<(f64, String)> {
     let label = if (1e-4..1e5).contains(&value) {
         format!("{value:.decimals$}")
     } else {
-        format!("{mantissa}e{exponent}").replace('-', "−")
+        Decimal::near(value, 1e-9 * value).scientific()
     };
     value.is_finite().then_some((value, label))
 }
@@ -193,14 +196,34 @@ mod tests {
     }
 
     #[test]
-    fn extreme_scales_have_few_ticks_and_do_not_panic() {
-        for top in [5e-324, 1e-310, 1e-300, 1.0, 1e300, f64::MAX] {
-            for power in [1e-300, 0.01, 1.0, 30.0, 1e300] {
+    fn ticks_of_any_scale_are_few_different_and_true() {
+        for top in [
+            5e-324,
+            1e-310,
+            1.7e-300,
+            0.19,
+            0.999,
+            1.0,
+            123_456.0,
+            1e300,
+            f64::MAX,
+        ] {
+            for power in [1e-300, 0.01, 0.5, 1.0, 3.0, 30.0, 1e300] {
                 let scale = ColorScale::up_to(top).power(power);
                 for count in [1, 2, 6] {
                     let ticks = scale.ticks(count);
                     assert!(ticks.len() <= 2 * count + 2, "{scale:?}: {ticks:?}");
-                    assert!(ticks.iter().all(|(p, _)| (0.0..=1.0).contains(p)));
+                    assert!(ticks.len() >= 2, "{scale:?}: {ticks:?}");
+                    for (i, (at, label)) in ticks.iter().enumerate() {
+                        assert!((0.0..=1.0).contains(at));
+                        let value: f64 = label.replace('−', "-").parse().unwrap();
+                        assert!(value <= top * (1.0 + 1e-9), "{scale:?}: {ticks:?}");
+                        let error = (scale.position(value) - at).abs();
+                        let others = ticks.iter().enumerate().filter(|(j, _)| *j != i);
+                        let nearest = others.map(|(_, other)| (other.0 - at).abs());
+                        let step = nearest.fold(f64::INFINITY, f64::min);
+                        assert!(error < 0.5 * step, "{scale:?}: {ticks:?}");
+                    }
                 }
             }
         }

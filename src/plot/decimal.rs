@@ -71,7 +71,7 @@ impl Decimal {
         self.signed(text)
     }
 
-    fn scientific(self) -> String {
+    pub(crate) fn scientific(self) -> String {
         if self.digits == 0 {
             return "0".to_owned();
         }

@@ -68,7 +68,7 @@ impl DensityMap {
             )));
         }
         for range in [&self.x, &self.y] {
-            if !(range.start < range.end && (range.end - range.start).is_finite()) {
+            if !(range.start < range.end && (range.end - range.start).is_normal()) {
                 return Err(Error::Figure(format!(
                     "a density map on {range:?}: no range"
                 )));
@@ -171,6 +171,8 @@ mod tests {
         for map in [
             DensityMap::square(0.0..1.0, &[1.0, 2.0, 3.0]),
             DensityMap::square(1.0..1.0, &[1.0; 4]),
+            DensityMap::square(0.0..5e-324, &[1.0; 4]),
+            DensityMap::square(-1e308..1e308, &[1.0; 4]),
         ] {
             let error = Chart::new("").density_map(map).figure().png().unwrap_err();
             assert!(error.to_string().contains("a density map"), "{error}");

@@ -424,4 +424,19 @@ fn long_lines_look_as_if_all_points_were_drawn() {
     let different = all.iter().zip(&thinned).filter(differ).count();
     // Plotters leaves ragged edges where it joins very near points: a pixel of a hundred.
     assert!(different < 2700, "{different} pixels differ");
+    let noise: Vec<f64> = (0..300_000_u32)
+        .map(|i| f64::from(i * 7919 % 10_007))
+        .collect();
+    let line = || Line::new(&noise, &noise);
+    let error = Chart::new("").line(line()).figure().png().unwrap_err();
+    assert!(
+        error.to_string().contains("a line of 300000 points"),
+        "{error}"
+    );
+    assert!(Chart::new("").line(line().markers()).figure().png().is_ok());
+    // What is not seen does not count.
+    let x: Vec<f64> = (0..300_000_u32).map(f64::from).collect();
+    let gap = Line::new(&x, &vec![f64::NAN; x.len()]);
+    let near = Chart::new("").x_limits(0.0, 10.0).line(Line::new(&x, &x));
+    assert!(near.line(gap).figure().png().is_ok());
 }

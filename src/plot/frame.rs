@@ -1,12 +1,12 @@
 //! What surrounds a chart's plane: its title, and axes or a thin frame.
 
-use super::axis::{Scale, Tick};
+use super::axis::Scale;
 use super::draw::{Area, failed};
 use super::layout::{BARE_MARGIN, BARE_TITLE};
 use super::picture::Picture;
 use super::plane::Plane;
 use super::theme::{self, font};
-use super::{Chart, text};
+use super::{Chart, room, text};
 use crate::Error;
 use plotters::prelude::*;
 
@@ -105,63 +105,34 @@ fn draw_axes<DB: DrawingBackend>(
     let (width, height) = area.dim_in_pixel();
     let (width, height) = (width as i32, height as i32);
     let about = |pixels: i32, each: f64| (f64::from(pixels) / scale / each).max(2.0) as usize;
-    let y_label = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
+    // The plane keeps half of the width at least.
+    let air = px(if chart.y.label.is_empty() { 14.0 } else { 36.0 });
+    let most = width / 2 - air;
     let below = px(46.0);
-    let y_ticks = |y: Scale, pixels: i32, count: usize| {
-        let room = Room {
-            pixels,
-            outside: i32::MAX,
-            gap: 0,
-        };
-        let high = px(1.1 * theme::TICK);
-        let widest = |ticks: &[Tick]| {
-            let widths = ticks.iter().map(|(_, label)| label_width(label, scale));
-            widths.max().unwrap_or(0)
-        };
-        let ticked = y.clone().with_ticks(count, |ticks| {
-            let fits = widest(&ticks) + y_label < width / 2;
-            room.fitting(&y, if fits { ticks } else { Vec::new() }, |_| high)
-        });
-        let ticked = ticked.ok_or_else(|| no_room("y", &y))?;
-        let widest = widest(&ticked.ticks);
-        Ok::<_, Error>((ticked, widest))
-    };
-    let x_ticks = |x: Scale, pixels: i32, count: usize| {
-        let room = Room {
-            pixels,
-            outside: px(18.0),
-            gap: px(4.0),
-        };
-        let size = |label: &str| label_width(label, scale);
-        let ticked = x
-            .clone()
-            .with_ticks(count, |ticks| room.fitting(&x, ticks, size));
-        ticked.ok_or_else(|| no_room("x", &x))
-    };
-    let (mut y, widest) = y_ticks(y, height - below, about(height, 50.0))?;
-    let mut beside = widest + y_label;
+    let count = about(height, 50.0);
+    let (mut y, widest) = room::upwards(y, count, (most, height - below), scale)?;
+    let mut beside = widest + air;
+    let mut count = about(width, 75.0);
     let mut area = area;
-    let x = if chart.picture.is_some() {
+    if chart.picture.is_some() {
         let room = (width - beside, height - below);
         let plane = plane_size(chart, (&x, &y.scale), room, scale);
         // Equal axes have ticks at equal distances.
-        let count = about(plane.0.min(plane.1), 60.0);
+        count = about(plane.0.min(plane.1), 60.0);
         let widest;
-        (y, widest) = y_ticks(y.scale, plane.1, count)?;
-        beside = snapped(widest + px(1.0), scale) + y_label;
+        (y, widest) = room::upwards(y.scale, count, (most, plane.1), scale)?;
+        beside = snapped(widest + px(1.0), scale) + air;
         let size = (plane.0 + beside, plane.1 + below);
         let left = snapped((width - size.0) / 2, scale).max(0);
         let top = snapped((height - size.1) / 2, scale).max(0);
         area = area.shrink((left, top), size);
-        x_ticks(x, plane.0, count)?
-    } else {
-        x_ticks(x, width - beside, about(width, 75.0))?
-    };
+    }
     let plane = (
         area.dim_in_pixel().0 as i32 - beside,
         area.dim_in_pixel().1 as i32 - below,
     );
-    // They stand before the middle of the plane.
+    let x = room::across(x, count, (beside, plane.0), scale)?;
+    // They stand at the middle of the plane, and may be a little longer.
     let x_label = text::cut(&chart.x.label, theme::LABEL * scale, plane.0 + px(28.0));
     let y_label = text::cut(&chart.y.label, theme::LABEL * scale, plane.1 + px(14.0));
     let mut context = ChartBuilder::on(&area)
@@ -182,56 +153,6 @@ fn draw_axes<DB: DrawingBackend>(
         .draw()
         .map_err(failed)?;
     Ok(Plane::of(&context, scale))
-}
-
-/// The room for the labels of an axis.
-struct Room {
-    /// The length of the axis.
-    pixels: i32,
-    /// How far a label may reach beyond its ends.
-    outside: i32,
-    /// Between two labels at least.
-    gap: i32,
-}
-
-impl Room {
-    /// The ticks without those whose labels stand out at the ends; none where labels would touch.
-    fn fitting(
-        &self,
-        scale: &Scale,
-        mut ticks: Vec<Tick>,
-        size: impl Fn(&str) -> i32,
-    ) -> Vec<Tick> {
-        let ends = |(position, label): &Tick| {
-            let share = (position - scale.low) / (scale.high - scale.low);
-            let (middle, size) = (share * f64::from(self.pixels), f64::from(size(label)));
-            (middle - 0.5 * size, middle + 0.5 * size)
-        };
-        let (outside, gap) = (f64::from(self.outside), f64::from(self.gap));
-        ticks.retain(|tick| {
-            let (from, to) = ends(tick);
-            -outside <= from && to <= f64::from(self.pixels) + outside
-        });
-        if ticks
-            .windows(2)
-            .any(|two| ends(&two[0]).1 + gap > ends(&two[1]).0)
-        {
-            ticks.clear();
-        }
-        ticks
-    }
-}
-
-fn label_width(label: &str, scale: f64) -> i32 {
-    text::width(label, theme::TICK * scale)
-}
-
-fn no_room(name: &str, scale: &Scale) -> Error {
-    let [low, high] = [scale.low, scale.high].map(|end| scale.value(end));
-    Error::Figure(format!(
-        "the {name} axis from {low:?} to {high:?} has no room for labels that tell its ends apart: \
-         draw it larger, or set other limits"
-    ))
 }
 
 /// The size of the plane in the room for it: all, or what gives a chart with a map equal axes.

@@ -24,7 +24,11 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line through the points (x_i, y_i). A point that is not finite leaves a gap.
+    /// A line through the points (x_i, y_i). A point that is not finite leaves a gap; one without
+    /// neighbours is a disc. Of more than 200,000 points those are drawn that make a difference.
+    ///
+    /// A figure with a line that has not as many x as y, or more than 200,000 points that make a difference,
+    /// is an error when it is drawn.
     pub fn new(x: &[f64], y: &[f64]) -> Self {
         Self {
             x: x.to_vec(),

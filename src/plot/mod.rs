@@ -25,6 +25,7 @@ mod pair_maps;
 mod picture;
 mod plane;
 mod raster;
+mod room;
 mod stroke;
 mod text;
 mod theme;

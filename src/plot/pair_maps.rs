@@ -47,7 +47,7 @@ impl PairMaps {
     ///
     /// # Errors
     /// If there are other numbers of columns, the values are no whole number of rows or fewer than two, a
-    /// value is not finite, or a column has one value throughout.
+    /// value is not finite, or a column has one value throughout or a range that numbers cannot divide.
     pub fn new<S: AsRef<str>>(rows: &[f64], names: &[S]) -> Result<Self, Error> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
         let dimension = names.len();
@@ -203,10 +203,10 @@ fn range(column: &[f64], name: &str) -> Result<(Range<f64>, bool), Error> {
     }
     let margin = 0.1 * (high - low);
     let range = low - margin..high + margin;
-    match (range.end - range.start).is_finite() {
+    match (range.end - range.start).is_normal() {
         true => Ok((range, is_sparse)),
         false => Err(Error::Figure(format!(
-            "{name} goes from {low:e} to {high:e}: numbers do not reach so far apart"
+            "{name} goes from {low:e} to {high:e}, which numbers cannot divide: rescale the column"
         ))),
     }
 }
@@ -304,6 +304,7 @@ mod tests {
         assert!(error(&[0.0, f64::NAN, 1.0, 1.0], &["a", "b"]).contains("b has NaN in row 0"));
         assert!(error(&[0.0, 2.0, 1.0, 2.0], &["a", "b"]).contains("b is 2 throughout"));
         assert!(error(&[0.0, -1e308, 1.0, 1e308], &["a", "b"]).contains("b goes from -1e308"));
+        assert!(error(&[0.0, 1e-320, 1.0, 2e-320], &["a", "b"]).contains("numbers cannot divide"));
         let two = PairMaps::new(&[0.0, 2.0, 1.0, 3.0], &["a", "b"]).unwrap();
         let three = PairMaps::new(&[0.0, 2.0, 1.0, 3.0, 4.0, 5.0], &["a", "b", "c"]).unwrap();
         assert!(two.clone().on_ranges_of(&three).is_err());

@@ -14,7 +14,7 @@ use plotters::prelude::*;
 use plotters::style::Color as _;
 use std::collections::HashSet;
 
-/// Lines of more points are thinned to those that make a difference.
+/// Lines of more points are thinned to those that make a difference, of which there may be as many.
 const MANY: usize = 200_000;
 
 /// The area between the axes, or in the frame.
@@ -152,7 +152,13 @@ impl<DB: DrawingBackend> Plane<DB> {
         let mut positions: Vec<(f64, f64)> = positions.collect();
         let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
         if positions.len() > MANY {
+            let count = positions.len();
             positions = self.thinned(positions, |p| p.0, extremes, finite);
+            if positions.len() > MANY {
+                return Err(Error::Figure(format!(
+                    "a line of {count} points to and fro would take minutes: draw markers, or fewer points"
+                )));
+            }
         }
         // What has no length would not be seen.
         for stretch in positions.split(|position| !finite(position)) {
@@ -177,18 +183,29 @@ impl<DB: DrawingBackend> Plane<DB> {
         Ok(())
     }
 
-    /// Of neighbours in one column of pixels only those that `keep` chooses; all that are not `drawn`.
-    fn thinned<P>(
+    /// Of neighbours in one column of pixels only those that `keep` chooses. What lies left of the plane is
+    /// one column, and so is what lies right of it; of neighbours that are not `drawn` one is kept.
+    fn thinned<P: Copy>(
         &self,
         points: Vec<P>,
         x: impl Fn(&P) -> f64,
         keep: impl Fn(&[P]) -> Vec<P>,
         drawn: impl Fn(&P) -> bool,
     ) -> Vec<P> {
-        let pixels = f64::from(self.pixels.dim_in_pixel().0) / (self.x.high - self.x.low);
-        let column = |point: &P| ((x(point) - self.x.low) * pixels).floor();
-        let together = |a: &P, b: &P| drawn(a) && drawn(b) && column(a) == column(b);
-        points.chunk_by(together).flat_map(keep).collect()
+        let width = f64::from(self.pixels.dim_in_pixel().0);
+        let column = |point: &P| {
+            let share = (x(point) - self.x.low) / (self.x.high - self.x.low);
+            (share * width).floor().clamp(-1.0, width)
+        };
+        let together = |a: &P, b: &P| match (drawn(a), drawn(b)) {
+            (true, true) => column(a) == column(b),
+            (a, b) => a == b,
+        };
+        let kept = |column: &[P]| match column.first() {
+            Some(first) if !drawn(first) => vec![*first],
+            _ => keep(column),
+        };
+        points.chunk_by(together).flat_map(kept).collect()
     }
 }
 
