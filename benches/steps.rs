@@ -88,7 +88,7 @@ fn time(seconds: f64, mut step: impl FnMut()) -> f64 {
 /// The time of a whole training step with this net, loss and rate on fixed points.
 fn training<L: Loss>(seconds: f64, mut net: Mlp, loss: L, x: &Points, rate: f64) -> f64
 where
-    Mlp: Behind<L::Of>,
+    Mlp: Behind<L::Of<'static>>,
 {
     let mut rng = rng(1);
     let mut parameters = net.flat_parameters();

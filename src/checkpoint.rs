@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,27 @@ impl Schedule {
                 "every 1 at least",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Keeps other runs from the folder, as long as what this returns lives: each would overwrite what the
+    /// other needs. The system frees it when the program ends, however that comes.
+    ///
+    /// # Errors
+    /// If another run has it. A folder that cannot be made or locked is no error: writing says so.
+    pub(crate) fn lock(&self) -> Result<Option<File>, Error> {
+        let opened = std::fs::create_dir_all(&self.folder).and_then(|()| File::open(&self.folder));
+        let Ok(folder) = opened else {
+            return Ok(None);
+        };
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::WouldBlock) => Err(Error::setting(
+                "checkpoints",
+                self.folder.display(),
+                "another run is writing its checkpoints there, so choose another folder or wait for its end",
+            )),
         }
     }
 

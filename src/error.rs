@@ -31,6 +31,17 @@ pub enum Error {
         /// The shape that fits.
         expected: String,
     },
+    /// An energy's gradients are not the slopes of its values.
+    #[error("the energy {energy}: {reason}")]
+    Energy {
+        /// The energy's type.
+        energy: String,
+        /// What is wrong, and what it mostly comes from.
+        reason: String,
+    },
+    /// A chain left all that numbers can say.
+    #[error("the chain ran away: {0}")]
+    Chain(String),
     /// A tensor operation failed, for want of memory for example.
     #[error("tensor operation failed: {0}")]
     Tensor(String),

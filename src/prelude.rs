@@ -16,7 +16,7 @@ pub use crate::plot::{
     Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
 };
 pub use crate::sample::{Langevin, Mala, Sampler};
-pub use crate::train::{Adam, History, Metric, Stopped, Sweep, Trainer};
+pub use crate::train::{Adam, HeldOut, History, Metric, Stopped, Sweep, Trainer};
 pub use crate::{Error, Preset, Quadrature, Rng, device, rng};
 pub use dfdx::shapes::HasShape;
 pub use dfdx::tensor::AutoDevice;

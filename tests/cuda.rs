@@ -93,8 +93,8 @@ fn energies_and_their_gradients_agree() {
 fn compare<L>(what: &str, loss: &L)
 where
     L: Loss<f64, Cpu> + Loss<f64, Cuda>,
-    Mlp<f64, Cpu>: Behind<<L as Loss<f64, Cpu>>::Of>,
-    Mlp<f64, Cuda>: Behind<<L as Loss<f64, Cuda>>::Of>,
+    Mlp<f64, Cpu>: Behind<<L as Loss<f64, Cpu>>::Of<'static>>,
+    Mlp<f64, Cuda>: Behind<<L as Loss<f64, Cuda>>::Of<'static>>,
 {
     let (here, there) = (points(&Cpu::default()), points(&gpu()));
     for (cpu, cuda) in nets() {

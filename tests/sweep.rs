@@ -7,9 +7,9 @@ use energy_discrepancy::train::EndedRun;
 
 type Run<L> = Trainer<Mlp, L>;
 
-fn run<L: Loss<Of = dyn Energy>>(loss: L, seed: u64) -> Run<L>
+fn run<L: Loss>(loss: L, seed: u64) -> Run<L>
 where
-    Mlp: energy_discrepancy::loss::Behind<L::Of>,
+    Mlp: energy_discrepancy::loss::Behind<L::Of<'static>>,
 {
     let net = Mlp::softplus(&[2, 32, 32, 1], seed).unwrap();
     Trainer::new(net, loss)
@@ -26,7 +26,7 @@ fn ed(std: f64, seed: u64) -> Run<EnergyDiscrepancy> {
 
 fn traces<L>(run: &Run<L>) -> (Vec<f32>, Vec<f32>, Vec<f64>)
 where
-    Mlp: energy_discrepancy::loss::Behind<L::Of>,
+    Mlp: energy_discrepancy::loss::Behind<L::Of<'static>>,
     L: Loss,
 {
     (

@@ -80,8 +80,8 @@ impl Case {
     fn compare<L, S, D>(&self, loss: &L, noise: S, exact: D, what: &str)
     where
         L: Loss<f32, AutoDevice, Noise = S> + Loss<f64, AutoDevice, Noise = D>,
-        Mlp: Behind<<L as Loss<f32, AutoDevice>>::Of>,
-        Plain<Mlp<f64, AutoDevice>>: Behind<<L as Loss<f64, AutoDevice>>::Of>,
+        Mlp: Behind<<L as Loss<f32, AutoDevice>>::Of<'static>>,
+        Plain<Mlp<f64, AutoDevice>>: Behind<<L as Loss<f64, AutoDevice>>::Of<'static>>,
     {
         let (value, gradient) = loss.gradient(&self.net, &self.single(), &noise).unwrap();
         let (truth, slopes) = loss.gradient(&self.double, &self.double(), &exact).unwrap();

@@ -88,7 +88,10 @@ fn step<S: Sampler<f64>>(sampler: S, energy: &dyn Energy<f64>) -> Result<(), Err
 }
 
 /// The loss on the points.
-fn value<L: Loss<f64, Of = dyn Energy<f64>>>(loss: L, energy: &TooFew) -> Result<f64, Error> {
+fn value<L: for<'a> Loss<f64, Of<'a> = dyn Energy<f64> + 'a>>(
+    loss: L,
+    energy: &TooFew,
+) -> Result<f64, Error> {
     let noise = loss.draw(&points(), &mut rng(1))?;
     loss.evaluate(energy, &points(), &noise)
 }

@@ -138,6 +138,10 @@ macro_rules! implement {
                 };
                 sum().map_err(Error::tensor)
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl Parameters<$E, $Dev> for LatentPrior<$E, $Dev> {

@@ -119,6 +119,10 @@ macro_rules! implement {
                 let (energy, gradient, _) = self.derivatives_on(x)?;
                 Ok((energy, gradient))
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl TwiceDifferentiable<$E, $Dev> for GaussianMixture {

@@ -82,6 +82,10 @@ impl Energy<f32, Cpu> for FusedMlp {
     fn fused(&self) -> Option<&FusedMlp> {
         Some(self)
     }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
 }
 
 /// The whole net as one operation on the tape, with these tensors as the parameters' leaves.
@@ -158,5 +162,9 @@ impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
 
     fn frozen(&self) -> Option<Box<dyn Energy<f32, Cpu>>> {
         Some(Box::new(self.to_fused()))
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }

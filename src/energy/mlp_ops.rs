@@ -169,6 +169,10 @@ macro_rules! implement {
             fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
                 self.0.plain_energy(x.clone())
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl TwiceDifferentiable<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
@@ -225,6 +229,10 @@ macro_rules! plain {
 
             fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
                 self.plain_energy(x.clone())
+            }
+
+            fn is_tested(&self) -> bool {
+                true
             }
         }
     };

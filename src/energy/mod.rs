@@ -8,6 +8,7 @@
 //! | [`Density`] | ∫ exp(-U) = 1 | log-densities, exact comparisons |
 
 mod activation;
+pub(crate) mod check;
 pub(crate) mod checked;
 mod density;
 mod latent_prior;
@@ -103,10 +104,67 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
         Ok((energy, gradients.get(x)))
     }
 
+    /// Holds ∇U against differences of U along random directions, at 16 points or more around these,
+    /// `(B, D)`. The first [`Trainer::fit`](crate::Trainer::fit) and a sampler's
+    /// [`chain`](crate::sample::Sampler::chain) do so by themselves.
+    ///
+    /// # Errors
+    /// If ∇U is not the slope of U, or the energy fails. Where differences cannot tell (a constant, a kink,
+    /// values so large that f32 rounds the slope away, values that are drawn anew in each call) there is no
+    /// error.
+    ///
+    /// # Examples
+    /// A term that has lost its tape. U is right, and ∇U lacks x:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    /// use energy_discrepancy::dfdx::prelude::*;
+    ///
+    /// struct Confined(Mlp);
+    /// impl Energy for Confined {
+    ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+    ///         let (x, tape) = x.split_tape();
+    ///         let half = x.clone().square().sum::<_, Axis<1>>() * 0.5; // `x.clone()` has no tape
+    ///         Ok(self.0.energy_taped(x.put_tape(tape))? + half)
+    ///     }
+    /// }
+    ///
+    /// let x: Points = toy::gaussians_25().sample(64, &mut rng(0))?;
+    /// let error = Confined(Mlp::softplus(&[2, 16, 1], 0)?).check(&x).unwrap_err();
+    /// assert!(error.to_string().contains("∇U is not the slope of U"));
+    ///
+    /// struct Mended(Mlp);
+    /// impl Energy for Mended {
+    ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+    ///         let half = x.retaped::<GradientTape>().square().sum::<_, Axis<1>>() * 0.5;
+    ///         Ok(self.0.energy_taped(x)? + half)
+    ///     }
+    /// }
+    /// Mended(Mlp::softplus(&[2, 16, 1], 0)?).check(&x)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    fn check(&self, x: &Points<E, Dev>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        check::points(self, x)
+    }
+
     /// The energy's type, for messages about what it returned.
     #[doc(hidden)]
     fn type_name(&self) -> &'static str {
         std::any::type_name::<Self>()
+    }
+
+    /// Whether the crate's own tests hold the gradients against the values.
+    #[doc(hidden)]
+    fn is_tested(&self) -> bool {
+        false
+    }
+
+    /// Which code the energy is: another one of the same name has another.
+    #[doc(hidden)]
+    fn code(&self) -> usize {
+        Self::energy_taped as fn(&Self, TapedPoints<E, Dev>) -> _ as usize
     }
 
     /// A copy of the energy as it is now that is quicker to evaluate many times, if there is one.

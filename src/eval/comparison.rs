@@ -126,8 +126,8 @@ impl Comparison {
         for ((u, u_p), weight) in model.iter().zip(&truth).zip(grid.weights()) {
             let (log_q, log_p) = (-u - log_z, -u_p);
             let (q, p) = (log_q.exp(), log_p.exp());
-            // Where p is 0 it contributes 0, whatever its logarithm.
-            if p > 0.0 {
+            // Where p is 0 it contributes 0, whatever its logarithm. (Where it is no number, neither is kl.)
+            if p != 0.0 {
                 kl += weight * p * (log_p - log_q);
             }
             total_variation += 0.5 * weight * (p - q).abs();
@@ -163,6 +163,12 @@ pub fn mode_masses<E: Number, Dev: Backend<E>>(
     grid: &Quadrature,
 ) -> Result<Vec<f64>, Error> {
     let d = grid.dimension();
+    if let Some(row) = centres
+        .iter()
+        .position(|c| c.as_ref().iter().any(|x| !x.is_finite()))
+    {
+        return Err(Error::Data(format!("centre {row} is not finite")));
+    }
     let Some(wrong) = centres
         .iter()
         .map(|c| c.as_ref().len())

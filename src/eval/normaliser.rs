@@ -117,9 +117,11 @@ pub(super) fn log_integral(grid: &Quadrature, energies: &[f64]) -> f64 {
     log_sum_exp(terms.map(|(u, weight)| weight.ln() - u))
 }
 
-/// log Σ exp, without overflow. Values that are not numbers stay so.
+/// log Σ exp, without overflow. It is no number if one of the values is none.
 fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = terms.clone().fold(f64::NEG_INFINITY, f64::max);
+    // `f64::max` passes over what is no number.
+    let larger = |a: f64, b: f64| if b.is_nan() || a < b { b } else { a };
+    let largest = terms.clone().fold(f64::NEG_INFINITY, larger);
     if largest.is_infinite() {
         return largest;
     }

@@ -43,6 +43,18 @@ pub trait Decoder<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
         Ok(self.decode_taped(z.leaky_trace())?.split_tape().0)
     }
 
+    /// The decoder's type, for messages.
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
+    /// Whether the crate's own tests hold the gradients against the values.
+    #[doc(hidden)]
+    fn is_tested(&self) -> bool {
+        false
+    }
+
     /// |x - G(z)|² of each image x, `(B,)`, and its gradient with respect to z, `(B, L)`.
     ///
     /// # Errors

@@ -23,12 +23,25 @@ pub struct State {
     pub(super) generator_optimiser: Optimiser,
     pub(super) prior_optimiser: Optimiser,
     pub(super) rng: Rng,
+    /// The mean of |U| of latent points when it was looked at first.
+    pub(super) energy_at_start: Option<f64>,
+    pub(super) sane: Sane,
+}
+
+/// Weights from when the energies were last looked at, and had not grown without bound.
+pub struct Sane {
+    pub(super) step: usize,
+    pub(super) generator: Vec<f32>,
+    pub(super) prior: Vec<f32>,
+    pub(super) mean: Vec<f32>,
 }
 
 impl Settings {
     fn check(&self) -> Result<(), Error> {
-        if self.batch == 0 {
-            return Err(Error::setting("batch", 0, "at least 1"));
+        for (name, value) in [("batch", self.batch), ("epochs", self.epochs)] {
+            if value == 0 {
+                return Err(Error::setting(name, 0, "at least 1"));
+            }
         }
         if !(0.0..=1.0).contains(&self.ema_decay) {
             return Err(Error::setting(
@@ -73,6 +86,10 @@ impl LatentEbm {
         leaves: &dyn Fn() -> bool,
     ) -> Result<Stopped, Error> {
         self.settings.check()?;
+        let _held = match &self.settings.checkpoints {
+            Some(schedule) => schedule.lock()?,
+            None => None,
+        };
         let (count, pixels) = *images.shape();
         let (height, width) = self.generator.size();
         if count == 0 || pixels != height * width {
@@ -120,6 +137,13 @@ impl LatentEbm {
             generator_optimiser: Optimiser::new(self.settings.generator_adam, generator.len())?,
             prior_optimiser: Optimiser::new(self.settings.prior_adam, prior.len())?,
             mean: prior.clone(),
+            energy_at_start: None,
+            sane: Sane {
+                step: 0,
+                generator: generator.clone(),
+                prior: prior.clone(),
+                mean: prior.clone(),
+            },
             generator,
             prior,
             rng: rng(self.settings.seed),
@@ -169,6 +193,18 @@ impl LatentEbm {
                     let step = state.step;
                     shown.finish(&self.history);
                     return Ok(Stopped::NonFinite { step, loss });
+                }
+                Outcome::Unbounded { energy, loss } => {
+                    state.generator.clone_from(&state.sane.generator);
+                    state.prior.clone_from(&state.sane.prior);
+                    state.mean.clone_from(&state.sane.mean);
+                    shown.finish(&self.history);
+                    return Ok(Stopped::Unbounded {
+                        steps: state.step,
+                        energy,
+                        loss,
+                        kept: state.sane.step,
+                    });
                 }
             };
             state.step += 1;

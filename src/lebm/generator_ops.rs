@@ -148,6 +148,10 @@ macro_rules! implement {
             ) -> Result<TapedPoints<$E, $Dev>, Error> {
                 self.0.plain_decode(z)
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl Plain<Generator<$E, $Dev>> {
@@ -196,6 +200,10 @@ macro_rules! plain {
                 z: TapedPoints<$E, $Dev>,
             ) -> Result<TapedPoints<$E, $Dev>, Error> {
                 self.plain_decode(z)
+            }
+
+            fn is_tested(&self) -> bool {
+                true
             }
         }
 

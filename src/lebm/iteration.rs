@@ -8,7 +8,7 @@ use crate::backend::all_finite;
 use crate::energy::{Parameters, Points};
 use crate::loss::Loss;
 use crate::sample::{Langevin, Sampler};
-use crate::train::Ema;
+use crate::train::{Ema, growth};
 use dfdx::shapes::HasShape;
 
 /// How an iteration ended.
@@ -21,6 +21,11 @@ pub(super) enum Outcome {
     },
     Stopped,
     NonFinite(f64),
+    /// The mean of |U| of the latent points grew without bound.
+    Unbounded {
+        energy: f64,
+        loss: f64,
+    },
 }
 
 impl LatentEbm {
@@ -35,13 +40,33 @@ impl LatentEbm {
         let start = self.prior.normal(batch.shape().0, &mut state.rng)?;
         let posterior = Posterior::new(&self.generator, &self.prior, batch, pixel_std)?;
         let langevin = Langevin::with_noise_std(posterior_noise);
-        let chain = langevin.chain(&posterior, &start, posterior_steps, None, &mut state.rng)?;
+        let chain = langevin.chain(&posterior, &start, posterior_steps, None, &mut state.rng);
+        let chain = match chain {
+            // Both nets are the crate's: their weights have grown, and the step is as it always was.
+            Err(Error::Chain(_)) => return Ok(Outcome::NonFinite(f64::NAN)),
+            chain => chain?,
+        };
         if chain.steps < posterior_steps {
             return Ok(Outcome::Stopped);
         }
         let z = chain.last;
         let (generator, of_generator) = self.generator.reconstruction_gradient(&z, batch)?;
         let noise = self.loss.draw(&z, &mut state.rng)?;
+        if state.step.is_multiple_of(growth::EVERY) {
+            let energy = growth::mean_size(&self.prior, &z)?;
+            let start = *state.energy_at_start.get_or_insert(energy);
+            if growth::energies_have_grown(start, energy) {
+                return Ok(Outcome::Unbounded {
+                    energy,
+                    loss: generator,
+                });
+            }
+            let sane = &mut state.sane;
+            sane.step = state.step;
+            sane.generator.clone_from(&state.generator);
+            sane.prior.clone_from(&state.prior);
+            sane.mean.clone_from(&state.mean);
+        }
         let (prior, of_prior) = self.loss.gradient(&self.prior, &z, &noise)?;
         for (loss, slopes) in [(generator, &of_generator), (prior, &of_prior)] {
             if !(loss.is_finite() && all_finite(slopes)) {

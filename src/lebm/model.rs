@@ -181,10 +181,11 @@ impl LatentEbm {
     }
 
     /// Trains on images, `(N, pixels)` with values in [-1, 1], until all epochs are done, the Stop
-    /// button is pressed, or a loss is not finite. Called again, it goes on where it was.
+    /// button is pressed, a loss is not finite, or the prior's energies grow without bound. Called again, it
+    /// goes on where it was.
     ///
     /// # Errors
-    /// If a setting is impossible, the images do not fit the generator or are not as many as those that
+    /// If a setting is impossible, another run writes checkpoints into this one's folder, the images do not fit the generator or are not as many as those that
     /// the run began with, or a checkpoint cannot be written. The model is then as the last complete
     /// iteration left it, and `fit` can be called again.
     pub fn fit(&mut self, images: &Points) -> Result<Stopped, Error> {

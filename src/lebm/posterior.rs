@@ -79,6 +79,18 @@ macro_rules! implement {
                 prior.try_add(errors).map_err(Error::tensor)
             }
 
+            /// Of what may be wrong in it.
+            fn type_name(&self) -> &'static str {
+                match self.decoder.is_tested() {
+                    true => self.prior.type_name(),
+                    false => self.decoder.type_name(),
+                }
+            }
+
+            fn is_tested(&self) -> bool {
+                self.decoder.is_tested() && self.prior.is_tested()
+            }
+
             fn gradient(
                 &self,
                 z: &Points<$E, $Dev>,

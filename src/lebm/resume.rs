@@ -1,6 +1,6 @@
 //! Checkpoints of a latent model in training.
 
-use super::fit::State;
+use super::fit::{Sane, State};
 use super::{LatentEbm, LatentHistory};
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Saved};
@@ -81,6 +81,13 @@ impl LatentEbm {
                 &saved,
             )?,
             rng: saved.value("rng")?,
+            energy_at_start: saved.value("energy_at_start")?,
+            sane: Sane {
+                step: saved.value("step")?,
+                generator: generator.clone(),
+                prior: prior.clone(),
+                mean: saved.parameters("ema", &self.ema)?,
+            },
             generator,
             prior,
         };
@@ -106,6 +113,7 @@ impl LatentEbm {
         checkpoint.value("step", &state.step);
         checkpoint.value("images", &state.images);
         checkpoint.value("rng", &state.rng);
+        checkpoint.value("energy_at_start", &state.energy_at_start);
         checkpoint.value("time", &self.time);
         checkpoint.parameters("generator", &self.generator, &state.generator);
         checkpoint.parameters("prior", &self.prior, &state.prior);

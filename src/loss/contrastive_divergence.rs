@@ -188,7 +188,7 @@ impl ContrastiveDivergence {
 macro_rules! implement {
     ($E:ty, $Dev:ty) => {
         impl Loss<$E, $Dev> for ContrastiveDivergence {
-            type Of = dyn Energy<$E, $Dev>;
+            type Of<'a> = dyn Energy<$E, $Dev> + 'a;
             /// ξ of each step, `(N, D)`.
             type Noise = Vec<Points<$E, $Dev>>;
 
@@ -198,7 +198,7 @@ macro_rules! implement {
 
             fn taped_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
@@ -207,7 +207,7 @@ macro_rules! implement {
 
             fn fused_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 noise: &Self::Noise,
                 gradient: &mut [$E],

@@ -117,7 +117,7 @@ impl<P> EnergyDiscrepancy<P> {
 macro_rules! implement {
     ($E:ty, $Dev:ty) => {
         impl<P: Perturbation<$E, $Dev>> Loss<$E, $Dev> for EnergyDiscrepancy<P> {
-            type Of = dyn Energy<$E, $Dev>;
+            type Of<'a> = dyn Energy<$E, $Dev> + 'a;
             type Noise = P::Noise;
 
             fn draw(&self, x: &Points<$E, $Dev>, rng: &mut Rng) -> Result<P::Noise, Error> {
@@ -127,7 +127,7 @@ macro_rules! implement {
 
             fn taped_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 noise: &P::Noise,
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
@@ -137,7 +137,7 @@ macro_rules! implement {
 
             fn fused_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 noise: &P::Noise,
                 gradient: &mut [$E],

@@ -115,7 +115,7 @@ impl MaximumLikelihood {
 macro_rules! implement {
     ($E:ty, $Dev:ty) => {
         impl Loss<$E, $Dev> for MaximumLikelihood {
-            type Of = dyn Energy<$E, $Dev>;
+            type Of<'a> = dyn Energy<$E, $Dev> + 'a;
             type Noise = ();
 
             fn draw(&self, _x: &Points<$E, $Dev>, _rng: &mut Rng) -> Result<(), Error> {
@@ -124,7 +124,7 @@ macro_rules! implement {
 
             fn taped_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 _noise: &(),
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
@@ -133,7 +133,7 @@ macro_rules! implement {
 
             fn fused_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 _noise: &Self::Noise,
                 gradient: &mut [$E],

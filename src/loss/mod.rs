@@ -54,8 +54,8 @@ pub type TapedLoss<E = f32, Dev = AutoDevice> = Tensor<Rank0, E, Dev, GradientTa
 ///
 /// `Debug` tells one loss from another with other settings: a checkpoint keeps what it says.
 pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
-    /// What the loss asks of an energy.
-    type Of: ?Sized;
+    /// What the loss asks of an energy: `dyn Energy + 'a`, or `dyn TwiceDifferentiable + 'a`.
+    type Of<'a>: ?Sized;
 
     /// The noise that one evaluation needs.
     type Noise;
@@ -73,7 +73,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     /// fails.
     fn taped_of(
         &self,
-        energy: &Self::Of,
+        energy: &Self::Of<'_>,
         x: &Points<E, Dev>,
         noise: &Self::Noise,
     ) -> Result<TapedLoss<E, Dev>, Error>;
@@ -82,7 +82,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     #[doc(hidden)]
     fn fused_of(
         &self,
-        _energy: &Self::Of,
+        _energy: &Self::Of<'_>,
         _x: &Points<E, Dev>,
         _noise: &Self::Noise,
         _gradient: &mut [E],
@@ -97,7 +97,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     /// As [`Loss::taped_of`].
     fn gradient_of(
         &self,
-        energy: &Self::Of,
+        energy: &Self::Of<'_>,
         parameters: &[(String, &dyn Parameter<E, Dev>)],
         x: &Points<E, Dev>,
         noise: &Self::Noise,
@@ -114,7 +114,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     /// # Errors
     /// If the loss's settings are impossible, the noise does not fit the batch, or the energy
     /// fails.
-    fn evaluate<N: Behind<Self::Of> + ?Sized>(
+    fn evaluate<'a, N: Behind<Self::Of<'a>> + ?Sized>(
         &self,
         energy: &N,
         x: &Points<E, Dev>,
@@ -127,7 +127,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     ///
     /// # Errors
     /// As [`Loss::evaluate`].
-    fn taped<N: Behind<Self::Of> + ?Sized>(
+    fn taped<'a, N: Behind<Self::Of<'a>> + ?Sized>(
         &self,
         energy: &N,
         x: &Points<E, Dev>,
@@ -140,7 +140,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
     ///
     /// # Errors
     /// As [`Loss::evaluate`].
-    fn gradient<N: Behind<Self::Of> + Trainable<E, Dev> + ?Sized>(
+    fn gradient<'a, N: Behind<Self::Of<'a>> + Trainable<E, Dev> + ?Sized>(
         &self,
         energy: &N,
         x: &Points<E, Dev>,
@@ -175,14 +175,14 @@ macro_rules! implement {
         implement!($E, $Dev, TwiceDifferentiable);
     };
     ($E:ty, $Dev:ty, $Trait:ident) => {
-        impl<N: $Trait<$E, $Dev> + 'static> Behind<dyn $Trait<$E, $Dev>> for N {
-            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'static) {
+        impl<'a, N: $Trait<$E, $Dev> + 'a> Behind<dyn $Trait<$E, $Dev> + 'a> for N {
+            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'a) {
                 self
             }
         }
 
-        impl Behind<dyn $Trait<$E, $Dev>> for dyn $Trait<$E, $Dev> {
-            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'static) {
+        impl<'a> Behind<dyn $Trait<$E, $Dev> + 'a> for dyn $Trait<$E, $Dev> + 'a {
+            fn behind(&self) -> &(dyn $Trait<$E, $Dev> + 'a) {
                 self
             }
         }

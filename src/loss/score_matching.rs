@@ -72,7 +72,7 @@ fn fused_on<E: Number, Dev: Backend<E>>(
 macro_rules! implement {
     ($E:ty, $Dev:ty) => {
         impl Loss<$E, $Dev> for ScoreMatching {
-            type Of = dyn TwiceDifferentiable<$E, $Dev>;
+            type Of<'a> = dyn TwiceDifferentiable<$E, $Dev> + 'a;
             type Noise = ();
 
             fn draw(&self, _x: &Points<$E, $Dev>, _rng: &mut Rng) -> Result<(), Error> {
@@ -81,7 +81,7 @@ macro_rules! implement {
 
             fn taped_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 _noise: &(),
             ) -> Result<TapedLoss<$E, $Dev>, Error> {
@@ -90,7 +90,7 @@ macro_rules! implement {
 
             fn fused_of(
                 &self,
-                energy: &Self::Of,
+                energy: &Self::Of<'_>,
                 x: &Points<$E, $Dev>,
                 _noise: &Self::Noise,
                 gradient: &mut [$E],

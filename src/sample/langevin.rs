@@ -26,19 +26,34 @@ use dfdx::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Langevin {
     step_size: f64,
+    unchecked: bool,
 }
 
 impl Langevin {
     /// Steps of size h, the variance of their noise.
     pub fn with_step_size(h: f64) -> Self {
-        Self { step_size: h }
+        Self {
+            step_size: h,
+            unchecked: false,
+        }
     }
 
     /// Steps whose noise has standard deviation ε: h = ε².
     pub fn with_noise_std(epsilon: f64) -> Self {
+        // With its sign, so that what is no standard deviation is no step size either.
+        Self::with_step_size(epsilon * epsilon.abs())
+    }
+
+    /// Leaves out the check of an energy of your own, by which [`Sampler::chain`] begins.
+    pub fn unchecked(self) -> Self {
         Self {
-            step_size: epsilon * epsilon,
+            unchecked: true,
+            ..self
         }
+    }
+
+    pub(super) fn is_checking(&self) -> bool {
+        !self.unchecked
     }
 
     pub(super) fn check(&self) -> Result<f64, Error> {
@@ -104,6 +119,10 @@ macro_rules! implement {
                 noise: &Self::Noise,
             ) -> Result<Step<$E, $Dev>, Error> {
                 self.step_on(energy, x, noise)
+            }
+
+            fn checks(&self) -> bool {
+                self.is_checking()
             }
         }
     };

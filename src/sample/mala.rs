@@ -46,6 +46,13 @@ impl Mala {
         }
     }
 
+    /// Leaves out the check of an energy of your own, by which [`Sampler::chain`] begins.
+    pub fn unchecked(self) -> Self {
+        Self {
+            proposal: self.proposal.unchecked(),
+        }
+    }
+
     fn step_on<E: Number, Dev: Backend<E>>(
         &self,
         energy: &dyn Energy<E, Dev>,
@@ -73,6 +80,13 @@ impl Mala {
                 .collect()
         };
         let (energies, new_energies) = (number(read(&here.0)), number(read(&there.0)));
+        if let Some(row) = energies.iter().position(|u| u.is_nan()) {
+            // It would be refused whatever is proposed, for ever.
+            return Err(Error::Chain(format!(
+                "U from {} is not a number at point {row}, which therefore cannot move: begin elsewhere",
+                energy.type_name()
+            )));
+        }
         let (old, new) = (number(read(x)), number(read(&proposed)));
         let (slope, new_slope) = (number(read(&here.1)), number(read(&there.1)));
         let (mut moved, proposed) = (read(x), read(&proposed));
@@ -130,6 +144,10 @@ macro_rules! implement {
                 noise: &Self::Noise,
             ) -> Result<Step<$E, $Dev>, Error> {
                 self.step_on(energy, x, noise)
+            }
+
+            fn checks(&self) -> bool {
+                self.proposal.is_checking()
             }
         }
     };

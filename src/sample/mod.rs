@@ -6,11 +6,19 @@ mod mala;
 pub use langevin::Langevin;
 pub use mala::{Mala, MalaNoise};
 
-use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Points};
+use crate::backend::{Backend, Number, all_finite, read};
+use crate::energy::{Energy, Points, check};
 use crate::notebook::{Progress, StopButton};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// In a chain of so many steps a check is a small part of the work.
+const LONG: usize = 50;
+
+/// The energies, by their code, that were checked: short chains check each only once.
+static CHECKED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 /// A Markov chain's transition, applied to every point of a batch on its own.
 ///
@@ -48,11 +56,20 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
         noise: &Self::Noise,
     ) -> Result<Step<E, Dev>, Error>;
 
+    /// Whether [`Sampler::chain`] first holds the gradient of an energy of the user's own against its
+    /// values, by [`Energy::check`] at the chain's start: in each chain of 50 steps or more, and in the first
+    /// of its kind of energy.
+    fn checks(&self) -> bool {
+        true
+    }
+
     /// `steps` steps from `start`, keeping every `keep`-th state and the last. The Stop button
     /// ends the chain early, with what it has.
     ///
     /// # Errors
-    /// As [`Sampler::step`], or if every 0th state is to be kept.
+    /// As [`Sampler::step`], if every 0th state is to be kept, an energy of the user's own has a gradient that
+    /// is not its slope (`unchecked()` of the sampler leaves that check out), or a point that began finite
+    /// runs away to where numbers end.
     fn chain(
         &self,
         energy: &dyn Energy<E, Dev>,
@@ -68,8 +85,23 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
                 "at least 1: every how manieth state to keep",
             ));
         }
+        if steps > 0 && self.checks() && !energy.is_tested() {
+            let code = energy.code();
+            let is_new = !CHECKED
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&code);
+            if is_new || steps >= LONG {
+                check::points(energy, start)?;
+                CHECKED
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(code);
+            }
+        }
         let frozen = energy.frozen();
         let energy = frozen.as_deref().unwrap_or(energy);
+        let began_finite = all_finite(&read(start));
         let stop = StopButton::watch();
         let mut chain = Chain {
             last: start.clone(),
@@ -85,6 +117,14 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
             accepted += step.acceptance;
             chain.last = step.x;
             chain.steps += 1;
+            if began_finite && !all_finite(&read(&chain.last)) {
+                progress.finish(chain.steps, "");
+                return Err(Error::Chain(format!(
+                    "in step {} a point left all finite numbers: the step size is too large for this energy, \
+                     or U falls without bound, so that exp(-U) has no integral",
+                    chain.steps
+                )));
+            }
             chain.acceptance = accepted / chain.steps as f64;
             if keep.is_some_and(|keep| chain.steps.is_multiple_of(keep)) {
                 chain.kept.push(chain.last.clone());

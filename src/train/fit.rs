@@ -3,14 +3,16 @@
 use super::board::View;
 use super::history::History;
 use super::stopped::Stopped;
-use super::{Adam, Ema, Metric, Optimiser};
+use super::{Adam, Ema, Metric, Optimiser, growth};
 use crate::backend::{Backend, Number, all_finite};
 use crate::checkpoint::Schedule;
 use crate::data::Data;
-use crate::energy::{Points, Trainable, for_each_backend};
+use crate::energy::{Points, Trainable, check, for_each_backend};
 use crate::notebook::{Live, Progress};
 use crate::plot::Figure;
 use crate::{Error, Rng, rng};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 /// The energy and the loss of a run, as the loop sees them.
@@ -42,6 +44,8 @@ pub struct Run<E: Number, Dev: Backend<E>> {
     pub(super) ema: f64,
     pub(super) seed: u64,
     pub(super) quiet: bool,
+    /// Whether the energy's gradients are still to be held against its values.
+    pub(super) unchecked: bool,
     /// What the loss says of itself: by this a checkpoint knows it.
     pub(super) loss: String,
     pub(super) checkpoints: Option<Schedule>,
@@ -59,6 +63,16 @@ pub struct State<E> {
     pub(super) optimiser: Optimiser<E>,
     pub(super) rng: Rng,
     pub(super) metric_rng: Rng,
+    /// The mean of |U| when it was looked at first.
+    pub(super) energy_at_start: Option<f64>,
+    pub(super) sane: Sane<E>,
+}
+
+/// Weights from when the energies were last looked at, and had not grown without bound.
+pub struct Sane<E> {
+    pub(super) step: usize,
+    pub(super) parameters: Vec<E>,
+    pub(super) mean: Vec<E>,
 }
 
 /// When a run leaves its loop, and who looks on.
@@ -82,8 +96,10 @@ pub trait Fit<E: Number, Dev: Backend<E>> {
 
 impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
     fn check(&self) -> Result<(), Error> {
-        if self.batch == 0 {
-            return Err(Error::setting("batch", 0, "at least 1"));
+        for (name, value) in [("batch", self.batch), ("steps", self.steps)] {
+            if value == 0 {
+                return Err(Error::setting(name, 0, "at least 1"));
+            }
         }
         if !(0.0..=1.0).contains(&self.ema) {
             return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));
@@ -98,12 +114,27 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         if let Some(schedule) = &self.checkpoints {
             schedule.check()?;
         }
-        match self.watches.iter().find(|watch| watch.every == 0) {
-            Some(watch) => {
+        for (i, watch) in self.watches.iter().enumerate() {
+            if watch.every == 0 {
                 let value = format!("{} every 0 steps", watch.name);
-                Err(Error::setting("metric", value, "every 1 step at least"))
+                return Err(Error::setting("metric", value, "every 1 step at least"));
             }
-            None => Ok(()),
+            if self.watches[..i]
+                .iter()
+                .any(|other| other.name == watch.name)
+            {
+                let allowed = "a name of its own for each metric";
+                return Err(Error::setting("metric", &watch.name, allowed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps other runs from the folder of the checkpoints, as long as what this returns lives.
+    pub(super) fn lock(&self) -> Result<Option<File>, Error> {
+        match &self.checkpoints {
+            Some(schedule) => schedule.lock(),
+            None => Ok(None),
         }
     }
 
@@ -112,8 +143,15 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         let (rng, mut metric_rng) = (rng(self.seed), rng(self.seed));
         // Metrics have a stream of their own: what is watched changes nothing.
         metric_rng.set_stream(1);
+        let sane = Sane {
+            step: 0,
+            parameters: parameters.clone(),
+            mean: parameters.clone(),
+        };
         Ok(State {
             step: 0,
+            sane,
+            energy_at_start: None,
             mean: parameters.clone(),
             optimiser: Optimiser::new(self.adam, parameters.len())?,
             parameters,
@@ -133,12 +171,14 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             Some(state) => state,
             None => self.start(job)?,
         };
-        let result = self.steps_from(&mut state, job, data, bounds);
+        // Whatever happens, a panic in an energy or a metric of a cell too, the state is kept, and `fit` can
+        // be called again.
+        let steps = || self.steps_from(&mut state, job, data, bounds);
+        let result = catch_unwind(AssertUnwindSafe(steps));
+        let state = self.state.insert(state);
         let shown = job.energy().set_flat_parameters(&state.parameters);
         let shown = shown.and_then(|()| job.ema().set_flat_parameters(&state.mean));
-        // Whatever happened, the state is kept, and `fit` can be called again.
-        self.state = Some(state);
-        let stopped = result?;
+        let stopped = result.unwrap_or_else(|panic| resume_unwind(panic))?;
         shown?;
         Ok(stopped)
     }
@@ -155,15 +195,38 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             .shown
             .then(|| (Progress::new(state.step, self.steps), Live::new()));
         let mut begun = Instant::now();
+        // Those of the last step, if one of them failed.
+        self.measure(state, job)?;
         while state.step < self.steps {
             if (bounds.leaves)() {
                 return Ok(self.end(seen, Stopped::ByUser { steps: state.step }));
             }
             let step = state.step;
-            let x = data.sample(self.batch, &mut state.rng)?;
-            let loss = job.gradient(&x, &mut state.rng, &mut gradient)?;
+            // A step that fails is taken again with the same random numbers.
+            let mut rng = state.rng.clone();
+            let x = self.batch_of(data, &mut rng)?;
+            if std::mem::take(&mut self.unchecked) && !job.energy().is_tested() {
+                let checked = check::training(job.energy(), &x);
+                self.unchecked = checked.is_err();
+                checked?;
+            }
+            let loss = job.gradient(&x, &mut rng, &mut gradient)?;
+            state.rng = rng;
             if !(loss.is_finite() && all_finite(&gradient)) {
                 return Ok(self.end(seen, Stopped::NonFinite { step, loss }));
+            }
+            if let Some(energy) = self.growth(state, job, &x, loss)? {
+                let steps = state.step;
+                let kept = state.sane.step;
+                state.parameters.clone_from(&state.sane.parameters);
+                state.mean.clone_from(&state.sane.mean);
+                let stopped = Stopped::Unbounded {
+                    steps,
+                    energy,
+                    loss,
+                    kept,
+                };
+                return Ok(self.end(seen, stopped));
             }
             let ema = Ema {
                 decay: self.ema,
@@ -172,7 +235,6 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             state
                 .optimiser
                 .step(&mut state.parameters, &gradient, Some(ema))?;
-            job.energy().set_flat_parameters(&state.parameters)?;
             state.step += 1;
             self.history.push_loss(loss);
             if let Some((factor, every)) = self.decay
@@ -181,7 +243,8 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
                 let rate = state.optimiser.learning_rate() * factor;
                 state.optimiser.set_learning_rate(rate)?;
             }
-            self.measure(step, state, job)?;
+            job.energy().set_flat_parameters(&state.parameters)?;
+            self.measure(state, job)?;
             self.time += begun.elapsed();
             begun = Instant::now();
             if let Some(schedule) = &self.checkpoints
@@ -198,21 +261,69 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         Ok(self.end(seen, Stopped::AtEnd { steps: state.step }))
     }
 
-    /// Takes the metrics whose turn it is, on the running means.
-    fn measure(
-        &mut self,
-        step: usize,
+    fn batch_of(&self, data: &dyn Data<E, Dev>, rng: &mut Rng) -> Result<Points<E, Dev>, Error> {
+        data.sample(self.batch, rng).map_err(|error| match error {
+            Error::Shape {
+                what,
+                found,
+                expected,
+            } => Error::Shape {
+                what,
+                found,
+                expected: format!(
+                    "{expected}, as the run's `.batch({})` asks for,",
+                    self.batch
+                ),
+            },
+            other => other,
+        })
+    }
+
+    /// The mean of |U| over the batch if it, or the loss, has grown without bound.
+    fn growth(
+        &self,
         state: &mut State<E>,
         job: &mut dyn Job<E, Dev>,
-    ) -> Result<(), Error> {
-        let due = |watch: &Watch<E, Dev>| step.is_multiple_of(watch.every);
-        if !self.watches.iter().any(due) {
+        x: &Points<E, Dev>,
+        loss: f64,
+    ) -> Result<Option<f64>, Error> {
+        let first = self.history.losses().first();
+        let loss_has_grown = first.is_some_and(|first| growth::loss_has_grown(*first, loss));
+        if !(loss_has_grown || state.step.is_multiple_of(growth::EVERY)) {
+            return Ok(None);
+        }
+        let energy = growth::mean_size(&*job.energy(), x)?;
+        let start = *state.energy_at_start.get_or_insert(energy);
+        if loss_has_grown || growth::energies_have_grown(start, energy) {
+            return Ok(Some(energy));
+        }
+        state.sane.step = state.step;
+        state.sane.parameters.clone_from(&state.parameters);
+        state.sane.mean.clone_from(&state.mean);
+        Ok(None)
+    }
+
+    /// Takes the metrics of the last step that are due and not taken yet, on the running means.
+    fn measure(&mut self, state: &mut State<E>, job: &mut dyn Job<E, Dev>) -> Result<(), Error> {
+        let Some(step) = state.step.checked_sub(1) else {
+            return Ok(());
+        };
+        let history = &self.history;
+        let taken = |name: &str| history.metric(name)?.steps.last().copied();
+        let due = |watch: &Watch<E, Dev>| {
+            step.is_multiple_of(watch.every) && taken(&watch.name) != Some(step as f64)
+        };
+        let due: Vec<bool> = self.watches.iter().map(due).collect();
+        if !due.contains(&true) {
             return Ok(());
         }
         let ema = job.ema();
         ema.set_flat_parameters(&state.mean)?;
-        for watch in self.watches.iter_mut().filter(|watch| due(watch)) {
-            let value = watch.metric.evaluate(&*ema, &mut state.metric_rng)?;
+        let watches = self.watches.iter_mut().zip(due);
+        for (watch, _) in watches.filter(|(_, due)| *due) {
+            let mut rng = state.metric_rng.clone();
+            let value = watch.metric.evaluate(&*ema, &mut rng)?;
+            state.metric_rng = rng;
             self.history.push_metric(&watch.name, step, value);
         }
         Ok(())

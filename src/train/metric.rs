@@ -1,10 +1,12 @@
 //! What to watch while an energy is trained.
 
-use crate::energy::Energy;
+use crate::backend::{Backend, Number};
+use crate::energy::{Energy, Points};
+use crate::loss::Loss;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 
-/// A number to follow while an energy is trained. Closures are metrics.
+/// A number to follow while an energy is trained. Closures are metrics; [`HeldOut`] is a loss as one.
 ///
 /// # Examples
 /// The mean energy of fresh data, after every tenth step:
@@ -41,5 +43,46 @@ where
 {
     fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
         self(energy, rng)
+    }
+}
+
+/// A loss on points that training does not see, with fresh noise each time, as a metric of a training run.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// let data = toy::gaussians_25();
+/// let others = data.sample(1000, &mut rng(1))?;
+/// let loss = EnergyDiscrepancy::with_std(1.0);
+/// let mut run = Trainer::new(Mlp::softplus(&[2, 16, 1], 0)?, loss)
+///     .steps(101)
+///     .metric("held out", 50, HeldOut::new(loss, others))
+///     .quiet();
+/// let _ = run.fit(&data)?;
+/// assert_eq!(run.history().metric("held out").unwrap().steps, [0.0, 50.0, 100.0]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HeldOut<L, E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+    loss: L,
+    points: Points<E, Dev>,
+}
+
+impl<L, E: Dtype, Dev: Device<E>> HeldOut<L, E, Dev> {
+    /// The loss on these points, `(N, D)`. Score matching, which asks for more than [`Energy`], cannot be one.
+    pub fn new(loss: L, points: Points<E, Dev>) -> Self {
+        Self { loss, points }
+    }
+}
+
+impl<L, E: Number, Dev: Backend<E>> Metric<E, Dev> for HeldOut<L, E, Dev>
+where
+    L: for<'a> Loss<E, Dev, Of<'a> = dyn Energy<E, Dev> + 'a>,
+{
+    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
+        let noise = self.loss.draw(&self.points, rng)?;
+        let loss = self.loss.taped_of(energy, &self.points, &noise)?;
+        crate::energy::number(&loss.split_tape().0)
     }
 }

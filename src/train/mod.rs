@@ -3,6 +3,7 @@
 mod adam;
 mod board;
 mod fit;
+pub(crate) mod growth;
 mod history;
 #[cfg(any(test, feature = "cuda"))]
 mod in_turns;
@@ -17,7 +18,7 @@ mod trainer;
 
 pub use adam::Adam;
 pub use history::{History, Series};
-pub use metric::Metric;
+pub use metric::{HeldOut, Metric};
 pub use optimiser::{Ema, Optimiser};
 pub use stopped::Stopped;
 pub use sweep::{Ended, EndedRun, Sweep, SweepRun};

@@ -1,6 +1,6 @@
 //! Checkpoints of a training run.
 
-use super::fit::{Fit, Run, State};
+use super::fit::{Fit, Run, Sane, State};
 use super::{Optimiser, Series, Trainer};
 use crate::Error;
 use crate::backend::{Backend, Number};
@@ -15,7 +15,7 @@ const KIND: &str = "trainer";
 
 impl<N, L, E, Dev> Trainer<N, L, E, Dev>
 where
-    N: Trainable<E, Dev> + Behind<L::Of> + Clone,
+    N: Trainable<E, Dev> + Behind<L::Of<'static>> + Clone,
     L: Loss<E, Dev>,
     E: Number,
     Dev: Backend<E>,
@@ -85,6 +85,12 @@ where
             optimiser: Optimiser::restored(self.run.adam, parameters.len(), "adam", &saved)?,
             rng: saved.value("rng")?,
             metric_rng: saved.value("metric_rng")?,
+            energy_at_start: saved.value("energy_at_start")?,
+            sane: Sane {
+                step: saved.value("step")?,
+                parameters: parameters.clone(),
+                mean: saved.parameters("ema", &self.ema)?,
+            },
             parameters,
         };
         let time: Duration = saved.value("time")?;
@@ -129,6 +135,7 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         checkpoint.value("step", &state.step);
         checkpoint.value("rng", &state.rng);
         checkpoint.value("metric_rng", &state.metric_rng);
+        checkpoint.value("energy_at_start", &state.energy_at_start);
         checkpoint.value("time", &self.time);
         checkpoint.parameters("energy", energy, &state.parameters);
         checkpoint.parameters("ema", energy, &state.mean);

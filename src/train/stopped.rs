@@ -23,6 +23,19 @@ pub enum Stopped {
         /// Its loss.
         loss: f64,
     },
+    /// The energies grew without bound: the mean of |U| over a batch came above 10⁶ times what it was at the
+    /// start (and 1 more), or the loss above 10⁹ times. It is looked at every 50 steps. The weights are those
+    /// from the last look before.
+    Unbounded {
+        /// The number of steps done in all.
+        steps: usize,
+        /// The mean of |U| over the last batch.
+        energy: f64,
+        /// Its loss.
+        loss: f64,
+        /// The number of steps after which the weights are those that the run has now.
+        kept: usize,
+    },
 }
 
 impl fmt::Display for Stopped {
@@ -36,6 +49,17 @@ impl fmt::Display for Stopped {
                 f,
                 "stopped at step {step}, where the loss ({loss}) or its gradient is not finite; \
                  the weights are those from before it"
+            ),
+            Stopped::Unbounded {
+                steps,
+                energy,
+                loss,
+                kept,
+            } => write!(
+                f,
+                "stopped after {steps} steps, where the energies grow without bound (mean |U| over a batch \
+                 {energy:.1e}, loss {loss:.1e}): the weights are those after {kept} steps; a smaller rate, or \
+                 a loss that holds the energies, may help"
             ),
         }
     }

@@ -14,6 +14,7 @@ use crate::energy::Trainable;
 use crate::loss::{Behind, Loss};
 use dfdx::prelude::*;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 /// Trains several runs side by side, each on a core of its own as far as there are cores; with the
@@ -68,12 +69,20 @@ impl<'a, E: Number, Dev: Backend<E>> Sweep<'a, E, Dev> {
             .fold(self, |sweep, (label, run)| sweep.run(label, run))
     }
 
-    /// Trains until every run has done its steps or met a loss that is not finite, or the Stop
-    /// button is pressed. Called again with the same runs, it goes on where they were.
+    /// Trains until every run has done its steps, met a loss that is not finite or energies that grow
+    /// without bound, or the Stop button is pressed. Called again with the same runs, it goes on where they were.
     ///
     /// # Errors
     /// As [`Trainer::fit`], if any of the runs fails; the others then stop too, and can go on.
     pub fn fit(self, data: &dyn Data<E, Dev>) -> Result<Ended, Error> {
+        let folders = self.runs.iter().filter_map(|(_, run)| run.folder());
+        let folders: Vec<&Path> = folders.collect();
+        for (i, folder) in folders.iter().enumerate() {
+            if folders[..i].contains(folder) {
+                let allowed = "a folder of its own for each run";
+                return Err(Error::setting("checkpoints", folder.display(), allowed));
+            }
+        }
         let lanes = self.runs.into_iter().map(|(label, run)| {
             let lane: Box<dyn Lane + '_> = Box::new(OnData { run, data });
             (label, lane)
@@ -145,11 +154,15 @@ pub trait SweepRun<E: Number, Dev: Backend<E>>: Portable {
     /// Where the run is.
     #[doc(hidden)]
     fn view(&self) -> View;
+
+    /// Where the run writes checkpoints.
+    #[doc(hidden)]
+    fn folder(&self) -> Option<&Path>;
 }
 
 impl<N, L, E, Dev> SweepRun<E, Dev> for Trainer<N, L, E, Dev>
 where
-    N: Trainable<E, Dev> + Behind<L::Of> + Clone + Portable,
+    N: Trainable<E, Dev> + Behind<L::Of<'static>> + Clone + Portable,
     L: Loss<E, Dev> + Portable,
     E: Number,
     Dev: Backend<E>,
@@ -160,6 +173,7 @@ where
         data: &dyn Data<E, Dev>,
         leaves: &dyn Fn() -> bool,
     ) -> Result<Stopped, Error> {
+        let _held = self.run.lock()?;
         let shown = false;
         let stopped = self.fit_within(data, Bounds { leaves, shown })?;
         // Not at the end of each turn: only where it is the run's.
@@ -171,6 +185,10 @@ where
 
     fn view(&self) -> View {
         self.run.view()
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.run.checkpoints.as_ref()?.folder)
     }
 }
 

@@ -8,7 +8,7 @@ use super::metric::Metric;
 use crate::backend::{Backend, Number};
 use crate::checkpoint::Schedule;
 use crate::data::Data;
-use crate::energy::{Points, Trainable};
+use crate::energy::{Energy, Points, Trainable};
 use crate::loss::{Behind, Loss};
 use crate::notebook::StopButton;
 use crate::{Error, Rng};
@@ -51,7 +51,7 @@ impl<N, L, E, Dev> Trainer<N, L, E, Dev>
 where
     N: Trainable<E, Dev> + Clone,
     L: Loss<E, Dev>,
-    N: Behind<L::Of>,
+    N: Behind<L::Of<'static>>,
     E: Number,
     Dev: Backend<E>,
     Run<E, Dev>: Fit<E, Dev>,
@@ -69,6 +69,7 @@ where
                 ema: 0.0,
                 seed: 0,
                 quiet: false,
+                unchecked: true,
                 loss: format!("{loss:?}"),
                 checkpoints: None,
                 watches: Vec::new(),
@@ -130,6 +131,15 @@ where
         self
     }
 
+    /// Leaves out the check of an energy of your own, by which the first [`Trainer::fit`] begins:
+    /// [`Energy::check`](crate::energy::Energy::check) at 16 points of the first batch and
+    /// [`Trainable::check_parameters`] at 8. It draws none of the run's random numbers and leaves the weights as
+    /// they are.
+    pub fn unchecked(mut self) -> Self {
+        self.run.unchecked = false;
+        self
+    }
+
     /// Prints no progress.
     pub fn quiet(mut self) -> Self {
         self.run.quiet = true;
@@ -151,13 +161,36 @@ where
         self
     }
 
-    /// Trains until all steps are done, the Stop button is pressed, or a loss is not finite.
-    /// Called again, it goes on where it was.
+    /// Takes a metric that is a closure, whose types need not be written.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let run = Trainer::new(Mlp::silu(&[2, 8, 1], 0)?, EnergyDiscrepancy::with_std(1.0));
+    /// let mut run = run.steps(3).quiet().metric_fn("largest U", 1, |energy, rng| {
+    ///     let u = energy.energy(&toy::gaussians_25().sample(9, rng)?)?.as_vec();
+    ///     Ok(u.into_iter().fold(f32::NEG_INFINITY, f32::max).into())
+    /// });
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn metric_fn<F>(self, name: impl Into<String>, every: usize, metric: F) -> Self
+    where
+        F: FnMut(&dyn Energy<E, Dev>, &mut Rng) -> Result<f64, Error> + Send + 'static,
+    {
+        self.metric(name, every, metric)
+    }
+
+    /// Trains until all steps are done, the Stop button is pressed, a loss is not finite, or the energies
+    /// grow without bound. Called again, it goes on where it was.
     ///
     /// # Errors
-    /// If a setting is impossible, the data, the loss or a metric fails, or a checkpoint cannot be
-    /// written. The energy is then as the last complete step left it.
+    /// If a setting is impossible, the data, the loss or a metric fails, an energy of your own has gradients
+    /// that are not its slopes, another run writes checkpoints into this one's folder, or one cannot be
+    /// written. The energy is then as the last complete step left it, and `fit` can be called again, which
+    /// takes the step or the metric again that failed: after a panic in an energy or a metric too.
     pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error> {
+        let _held = self.run.lock()?;
         let stop = StopButton::watch();
         let bounds = Bounds {
             leaves: &|| stop.pressed(),
@@ -214,7 +247,7 @@ where
     E: Number,
     Dev: Backend<E>,
     L: Loss<E, Dev>,
-    N: Trainable<E, Dev> + Behind<L::Of>,
+    N: Trainable<E, Dev> + Behind<L::Of<'static>>,
 {
     fn gradient(
         &self,
@@ -224,7 +257,7 @@ where
     ) -> Result<f64, Error> {
         let noise = self.loss.draw(x, rng)?;
         let parameters = self.energy.parameters();
-        let energy = Behind::<L::Of>::behind(&*self.energy);
+        let energy = Behind::<L::Of<'static>>::behind(&*self.energy);
         self.loss
             .gradient_of(energy, &parameters, x, &noise, gradient)
     }

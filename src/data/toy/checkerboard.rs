@@ -113,6 +113,10 @@ macro_rules! implement {
             ) -> Result<TapedValues<$E, $Dev>, Error> {
                 self.energy_on(x)
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl Data<$E, $Dev> for Checkerboard {

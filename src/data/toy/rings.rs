@@ -179,6 +179,10 @@ macro_rules! implement {
             ) -> Result<TapedValues<$E, $Dev>, Error> {
                 self.energy_on(x)
             }
+
+            fn is_tested(&self) -> bool {
+                true
+            }
         }
 
         impl Data<$E, $Dev> for Rings {
