@@ -49,6 +49,10 @@ use dfdx::prelude::*;
 /// assert_eq!(x.shape(), &(128, source.dimension()));
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no source of points (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; rows become a source by `Dataset::new(&rows)?`"
+)]
 pub trait Data<E: Dtype = f32, Dev: Device<E> = AutoDevice>: Sync {
     /// D, the number of coordinates of a point.
     fn dimension(&self) -> usize;

@@ -63,6 +63,10 @@ use dfdx::prelude::*;
 /// assert_eq!(slope.as_vec(), [3.0, 4.0]);
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no energy with this number type (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; a type of your own implements `Energy`, in f32 or f64 as the points are"
+)]
 pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// U at each point, `(B, D)` to `(B,)`, recorded on the tape that the points bring.
     ///
@@ -226,7 +230,7 @@ pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no forward derivatives, which exact score matching needs",
-    note = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"
+    label = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"
 )]
 pub trait TwiceDifferentiable<E: Dtype = f32, Dev: Device<E> = AutoDevice>: Energy<E, Dev> {
     /// ∂U/∂x_d and ∂²U/∂x_d² at each point, `(B, D)` to two of `(B, D)`, on a tape.

@@ -116,6 +116,10 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 /// assert_eq!(energy.parameters()[0].1.values(), [2.0]);
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no named parameters (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; a type of your own implements `Parameters`, whose two methods list the fields to train"
+)]
 pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The parameters with their names, in a fixed order.
     fn parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)>;
@@ -192,8 +196,8 @@ pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
 
 /// An energy with named parameters: what training needs. Nothing to implement beside the two.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no named parameters, which training needs",
-    note = "`Mlp` has them; for an energy of your own implement `Parameters`, whose two methods list the fields to train"
+    message = "`{Self}` is no energy with named parameters (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; an energy of your own lacks `Energy` or `Parameters`, whose two methods list the fields to train"
 )]
 pub trait Trainable<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
     Energy<E, Dev> + Parameters<E, Dev>
@@ -249,6 +253,7 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<N: Energy<E, Dev> + Parameters<E, Dev>, E: Dtype, Dev: Device<E>> Trainable<E, Dev> for N {}
 
 /// A taped loss's value; its gradient with respect to the parameters goes into one list.

@@ -38,10 +38,8 @@ pub struct Sane {
 
 impl Settings {
     fn check(&self) -> Result<(), Error> {
-        for (name, value) in [("batch", self.batch), ("epochs", self.epochs)] {
-            if value == 0 {
-                return Err(Error::setting(name, 0, "at least 1"));
-            }
+        if self.batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
         }
         if !(0.0..=1.0).contains(&self.ema_decay) {
             return Err(Error::setting(

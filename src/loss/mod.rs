@@ -162,7 +162,7 @@ pub trait Loss<E: Number = f32, Dev: Backend<E> = AutoDevice>: std::fmt::Debug {
 /// Implemented for all energies; nothing to do for an energy of your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` lacks what this loss asks of an energy: `{T}`",
-    note = "exact score matching asks for forward derivatives, `TwiceDifferentiable`, which `Mlp` and `GaussianMixture` have; the other losses ask for `Energy` alone"
+    label = "exact score matching asks for forward derivatives, `TwiceDifferentiable`, which `Mlp` and `GaussianMixture` have; the other losses ask for `Energy` alone"
 )]
 pub trait Behind<T: ?Sized> {
     /// The energy behind its trait.

@@ -68,8 +68,8 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
     ///
     /// # Errors
     /// As [`Sampler::step`], if every 0th state is to be kept, an energy of the user's own has a gradient that
-    /// is not its slope (`unchecked()` of the sampler leaves that check out), or a point that began finite
-    /// runs away to where numbers end.
+    /// is not its slope (`unchecked()` of the sampler leaves that check out), or a point is not
+    /// finite, at the start or on the way.
     fn chain(
         &self,
         energy: &dyn Energy<E, Dev>,
@@ -101,7 +101,9 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
         }
         let frozen = energy.frozen();
         let energy = frozen.as_deref().unwrap_or(energy);
-        let began_finite = all_finite(&read(start));
+        if !all_finite(&read(start)) {
+            return Err(Error::Chain("a point of its start is not finite".into()));
+        }
         let stop = StopButton::watch();
         let mut chain = Chain {
             last: start.clone(),
@@ -117,7 +119,7 @@ pub trait Sampler<E: Number = f32, Dev: Backend<E> = AutoDevice> {
             accepted += step.acceptance;
             chain.last = step.x;
             chain.steps += 1;
-            if began_finite && !all_finite(&read(&chain.last)) {
+            if !all_finite(&read(&chain.last)) {
                 progress.finish(chain.steps, "");
                 return Err(Error::Chain(format!(
                     "in step {} a point left all finite numbers: the step size is too large for this energy, \

@@ -96,10 +96,8 @@ pub trait Fit<E: Number, Dev: Backend<E>> {
 
 impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
     fn check(&self) -> Result<(), Error> {
-        for (name, value) in [("batch", self.batch), ("steps", self.steps)] {
-            if value == 0 {
-                return Err(Error::setting(name, 0, "at least 1"));
-            }
+        if self.batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
         }
         if !(0.0..=1.0).contains(&self.ema) {
             return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));

@@ -5,7 +5,7 @@ use crate::backend::{Backend, Number};
 use crate::energy::{Energy, Points, checked};
 
 /// Every so many steps the energies of the batch are looked at.
-pub(crate) const EVERY: usize = 50;
+pub(crate) const EVERY: usize = 20;
 
 /// Beyond 10⁶ single precision no longer tells 1/16 from 0, and exp(-U) no longer one density from another.
 const ENERGIES: f64 = 1e6;

@@ -29,6 +29,10 @@ use dfdx::prelude::*;
 /// assert_eq!(run.history().metric("mean energy").unwrap().values.len(), 3);
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no metric (what it is made of may be a `Result` that lacks its `?`)",
+    label = "a closure is one with its types, `|energy: &dyn Energy, rng: &mut Rng|`, and by `.metric_fn` without; a loss is one by `HeldOut::new(loss, points)`"
+)]
 pub trait Metric<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// The number for this energy, with random numbers that training does not use.
     ///

@@ -22,4 +22,4 @@ pub use metric::{HeldOut, Metric};
 pub use optimiser::{Ema, Optimiser};
 pub use stopped::Stopped;
 pub use sweep::{Ended, EndedRun, Sweep, SweepRun};
-pub use trainer::Trainer;
+pub use trainer::{Learner, Trainer};

@@ -1,12 +1,12 @@
 //! Checkpoints of a training run.
 
 use super::fit::{Fit, Run, Sane, State};
-use super::{Optimiser, Series, Trainer};
+use super::{Learner, Optimiser, Series, Trainer};
 use crate::Error;
 use crate::backend::{Backend, Number};
 use crate::checkpoint::{Checkpoint, Saved};
-use crate::energy::{Parameters, Trainable};
-use crate::loss::{Behind, Loss};
+use crate::energy::Parameters;
+use crate::loss::Loss;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const KIND: &str = "trainer";
 
 impl<N, L, E, Dev> Trainer<N, L, E, Dev>
 where
-    N: Trainable<E, Dev> + Behind<L::Of<'static>> + Clone,
+    N: Learner<L, E, Dev>,
     L: Loss<E, Dev>,
     E: Number,
     Dev: Backend<E>,

@@ -24,7 +24,7 @@ pub enum Stopped {
         loss: f64,
     },
     /// The energies grew without bound: the mean of |U| over a batch came above 10⁶ times what it was at the
-    /// start (and 1 more), or the loss above 10⁹ times. It is looked at every 50 steps. The weights are those
+    /// start (and 1 more), or the loss above 10⁹ times. It is looked at every 20 steps. The weights are those
     /// from the last look before.
     Unbounded {
         /// The number of steps done in all.
@@ -41,6 +41,9 @@ pub enum Stopped {
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Stopped::AtEnd { steps: 0 } => {
+                write!(f, "nothing to do: the run is set to 0 steps")
+            }
             Stopped::AtEnd { steps } => write!(f, "finished after {steps} steps"),
             Stopped::ByUser { steps } => {
                 write!(f, "stopped after {steps} steps; run `fit` again to go on")

@@ -6,12 +6,11 @@ use super::fit::{Bounds, Fit, Run};
 use super::in_turns::train;
 #[cfg(not(feature = "cuda"))]
 use super::side_by_side::train;
-use super::{Stopped, Trainer};
+use super::{Learner, Stopped, Trainer};
 use crate::Error;
 use crate::backend::{Backend, Number};
 use crate::data::Data;
-use crate::energy::Trainable;
-use crate::loss::{Behind, Loss};
+use crate::loss::Loss;
 use dfdx::prelude::*;
 use std::fmt;
 use std::path::Path;
@@ -162,7 +161,7 @@ pub trait SweepRun<E: Number, Dev: Backend<E>>: Portable {
 
 impl<N, L, E, Dev> SweepRun<E, Dev> for Trainer<N, L, E, Dev>
 where
-    N: Trainable<E, Dev> + Behind<L::Of<'static>> + Clone + Portable,
+    N: Learner<L, E, Dev> + Portable,
     L: Loss<E, Dev> + Portable,
     E: Number,
     Dev: Backend<E>,

@@ -47,17 +47,43 @@ pub struct Trainer<N, L, E: Number = f32, Dev: Backend<E> = AutoDevice> {
     pub(super) run: Run<E, Dev>,
 }
 
-impl<N, L, E, Dev> Trainer<N, L, E, Dev>
+/// What a [`Trainer`] asks of an energy: what the loss does, [`Trainable`], and `Clone`, for the running mean.
+/// One trait, so that what is missing is one error. Nothing to implement.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lacks what this loss asks of an energy with named parameters (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; an energy of your own lacks `Energy`, `Parameters` (two methods that list the fields to train) or `Clone`; exact score matching asks for `TwiceDifferentiable` too, which `Mlp` has"
+)]
+pub trait Learner<L: Loss<E, Dev>, E: Number = f32, Dev: Backend<E> = AutoDevice>:
+    Trainable<E, Dev> + Behind<L::Of<'static>> + Clone
+{
+}
+
+#[diagnostic::do_not_recommend]
+impl<N, L, E, Dev> Learner<L, E, Dev> for N
 where
-    N: Trainable<E, Dev> + Clone,
+    N: Trainable<E, Dev> + Behind<L::Of<'static>> + Clone,
     L: Loss<E, Dev>,
-    N: Behind<L::Of<'static>>,
     E: Number,
     Dev: Backend<E>,
-    Run<E, Dev>: Fit<E, Dev>,
 {
+}
+
+impl<N: Learner<L>, L: Loss> Trainer<N, L> {
     /// A run of 1000 steps of batches of 128, with Adam's rate 1e-3, no running mean, seed 0.
     pub fn new(energy: N, loss: L) -> Self {
+        Self::on_backend(energy, loss)
+    }
+}
+
+impl<N, L, E, Dev> Trainer<N, L, E, Dev>
+where
+    N: Learner<L, E, Dev>,
+    L: Loss<E, Dev>,
+    E: Number,
+    Dev: Backend<E>,
+{
+    /// The same for an energy with another number type, or on another device than [`device`](crate::device).
+    pub fn on_backend(energy: N, loss: L) -> Self {
         Self {
             ema: energy.clone(),
             energy,
@@ -80,7 +106,10 @@ where
             loss,
         }
     }
+}
 
+/// Settings and results. They ask nothing of the energy: what it lacks, `new` says, and once.
+impl<N, L, E: Number, Dev: Backend<E>> Trainer<N, L, E, Dev> {
     /// The number of steps in all. Raised after a run, `fit` goes on to the new number.
     pub fn steps(mut self, steps: usize) -> Self {
         self.run.steps = steps;
@@ -189,7 +218,12 @@ where
     /// that are not its slopes, another run writes checkpoints into this one's folder, or one cannot be
     /// written. The energy is then as the last complete step left it, and `fit` can be called again, which
     /// takes the step or the metric again that failed: after a panic in an energy or a metric too.
-    pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error> {
+    pub fn fit(&mut self, data: &dyn Data<E, Dev>) -> Result<Stopped, Error>
+    where
+        N: Learner<L, E, Dev>,
+        L: Loss<E, Dev>,
+        Run<E, Dev>: Fit<E, Dev>,
+    {
         let _held = self.run.lock()?;
         let stop = StopButton::watch();
         let bounds = Bounds {
@@ -199,19 +233,6 @@ where
         let stopped = self.fit_within(data, bounds)?;
         self.last_checkpoint()?;
         Ok(stopped)
-    }
-
-    pub(super) fn fit_within(
-        &mut self,
-        data: &dyn Data<E, Dev>,
-        bounds: Bounds,
-    ) -> Result<Stopped, Error> {
-        let mut pair = Pair {
-            energy: &mut self.energy,
-            ema: &mut self.ema,
-            loss: &self.loss,
-        };
-        self.run.fit(&mut pair, data, bounds)
     }
 
     /// The energy, with the weights of the last step.
@@ -232,6 +253,28 @@ where
     /// How long [`Trainer::fit`] has worked so far, in all its calls.
     pub fn time(&self) -> Duration {
         self.run.time
+    }
+}
+
+impl<N, L, E, Dev> Trainer<N, L, E, Dev>
+where
+    N: Learner<L, E, Dev>,
+    L: Loss<E, Dev>,
+    E: Number,
+    Dev: Backend<E>,
+    Run<E, Dev>: Fit<E, Dev>,
+{
+    pub(super) fn fit_within(
+        &mut self,
+        data: &dyn Data<E, Dev>,
+        bounds: Bounds,
+    ) -> Result<Stopped, Error> {
+        let mut pair = Pair {
+            energy: &mut self.energy,
+            ema: &mut self.ema,
+            loss: &self.loss,
+        };
+        self.run.fit(&mut pair, data, bounds)
     }
 }
 
