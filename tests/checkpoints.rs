@@ -28,6 +28,131 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors.gz")
 }
 
+/// A run that has nothing to do but be asked whether it may write.
+fn asks(folder: &Path) -> Result<Stopped, Error> {
+    trainer(3).checkpoints(folder, 1).fit(&mixture())
+}
+
+#[test]
+fn two_runs_do_not_write_into_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (inner, heard) = (path.clone(), said.clone());
+    let mut first = trainer(7)
+        .checkpoints(&path, 2)
+        .metric_fn("asks", 3, move |_, _| {
+            let asked = asks(&inner).map(|stopped| stopped.to_string());
+            heard
+                .lock()
+                .unwrap()
+                .push(asked.map_err(|error| error.to_string()));
+            let latent = model(2).checkpoints(&inner, 1).fit(&digits(8));
+            heard
+                .lock()
+                .unwrap()
+                .push(Err(latent.unwrap_err().to_string()));
+            Ok(0.0)
+        });
+    assert_eq!(first.fit(&mixture()).unwrap(), Stopped::AtEnd { steps: 7 });
+    let said = said.lock().unwrap();
+    assert_eq!(said.len(), 6);
+    for said in said.iter() {
+        let said = said.as_ref().unwrap_err();
+        assert!(
+            said.contains("another run is writing its checkpoints there"),
+            "{said}"
+        );
+        assert!(said.contains(&path.display().to_string()), "{said}");
+    }
+    // Once it has ended the folder is free.
+    assert_eq!(asks(&path).unwrap(), Stopped::AtEnd { steps: 3 });
+    let (mut one, mut two) = (trainer(3), trainer(4));
+    (one, two) = (one.checkpoints(&path, 1), two.checkpoints(&path, 1));
+    let sweep = Sweep::new().run("one", &mut one).run("two", &mut two);
+    let said = sweep.fit(&mixture()).unwrap_err().to_string();
+    assert!(said.contains("a folder of its own for each run"), "{said}");
+}
+
+/// The name of the variable that tells a test's second process what to do.
+const FULL: &str = "ED_TEST_FULL_DISK";
+
+/// Runs this test once more in a process whose files cannot grow beyond 1 kB: a full disk.
+#[test]
+fn a_full_disk_replaces_nothing_and_loses_nothing() {
+    if let Some(folder) = std::env::var_os(FULL) {
+        return on_a_full_disk(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = trainer(5).checkpoints(folder.path().join("run"), 100);
+    let _ = run.fit(&mixture()).unwrap();
+    run.save(folder.path().join("net.safetensors")).unwrap();
+    results(&run).write(folder.path().join("results")).unwrap();
+    let files = || {
+        let folders = ["run", "results", "."].map(|name| folder.path().join(name));
+        let files = folders
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let files = files
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.is_file());
+        let mut files: Vec<_> = files
+            .map(|path| (std::fs::read(&path).unwrap(), path))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact --nocapture \
+                   a_full_disk_replaces_nothing_and_loses_nothing >/dev/null";
+    let status = Command::new("bash")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(FULL, folder.path())
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(files(), before);
+}
+
+fn results(run: &Trainer<Mlp, EnergyDiscrepancy>) -> Results {
+    let chart = run.history().chart();
+    Results::new()
+        .history("run", run.history())
+        .figure("losses", chart)
+}
+
+fn on_a_full_disk(folder: &Path) {
+    let fails = |result: Result<(), Error>| {
+        let said = result.unwrap_err().to_string();
+        assert!(
+            said.contains("cannot write") && said.contains("File too large"),
+            "{said}"
+        );
+    };
+    let mut whole = trainer(40);
+    let _ = whole.fit(&mixture()).unwrap();
+    let mut run = trainer(40).checkpoints(folder.join("run"), 7);
+    fails(run.fit(&mixture()).map(|_| ()));
+    assert_eq!(run.history().losses().len(), 7);
+    fails(run.checkpoint(folder.join("run")));
+    fails(whole.save(folder.join("net.safetensors")));
+    fails(results(&whole).write(folder.join("results")));
+    // Each call goes on to the next checkpoint.
+    fails(run.fit(&mixture()).map(|_| ()));
+    assert_eq!(run.history().losses().len(), 14);
+    let mut free = run.checkpoints("/dev/null/none", 1000);
+    fails_otherwise(free.fit(&mixture()));
+    assert_eq!(free.history(), whole.history());
+    assert_eq!(
+        free.energy().flat_parameters(),
+        whole.energy().flat_parameters()
+    );
+}
+
+fn fails_otherwise(result: Result<Stopped, Error>) {
+    assert!(result.unwrap_err().to_string().contains("cannot write"));
+}
+
 /// What a run says that is to go on from the folder; its weights must not change.
 fn refused(mut run: LatentEbm, folder: &Path) -> String {
     let before = run.generator().flat_parameters();

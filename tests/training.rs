@@ -101,6 +101,152 @@ fn an_error_leaves_the_last_complete_step() {
     assert_eq!(traces(&fails), traces(&short));
 }
 
+/// Data that panics in its 7th call, once.
+struct Bursts(AtomicUsize);
+
+impl Data for Bursts {
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        let x = data().sample(n, rng)?;
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) != 6, "burst");
+        Ok(x)
+    }
+}
+
+fn payload<T>(work: impl FnOnce() -> T) -> String {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    let panic = caught.err().unwrap();
+    panic.downcast_ref::<&str>().unwrap().to_string()
+}
+
+/// A metric that panics at its first value after some calls, and then works.
+fn bursting(run: Run, calls: usize) -> Run {
+    let made = AtomicUsize::new(0);
+    run.metric_fn("mean", 3, move |energy, rng| {
+        let x = data().sample(16, rng)?;
+        assert!(made.fetch_add(1, Ordering::Relaxed) != calls, "burst");
+        Ok(f64::from(energy.energy(&x)?.mean().array()))
+    })
+}
+
+#[test]
+fn a_run_goes_on_after_a_panic_with_the_same_bits() {
+    let mut whole = bursting(run(6), usize::MAX);
+    let _ = whole.fit(&data()).unwrap();
+    // In a metric, in the middle of a run with checkpoints; they too are whole.
+    let folder = tempfile::tempdir().unwrap();
+    let mut broken = bursting(run(6), 4).checkpoints(folder.path(), 5);
+    assert_eq!(payload(|| broken.fit(&data())), "burst");
+    assert_eq!(broken.history().losses().len(), 13);
+    let mut other = bursting(run(6), usize::MAX);
+    assert_eq!(other.resume(folder.path()).unwrap(), 10);
+    let _ = other.fit(&data()).unwrap();
+    assert_eq!(broken.fit(&data()).unwrap(), Stopped::AtEnd { steps: 40 });
+    for again in [&broken, &other] {
+        assert_eq!(traces(again), traces(&whole));
+        assert_eq!(again.history(), whole.history());
+    }
+    // In the data, and there in a sweep.
+    let mut broken = bursting(run(6), usize::MAX);
+    let bursts = Bursts(AtomicUsize::new(0));
+    assert_eq!(payload(|| broken.fit(&bursts)), "burst");
+    let _ = broken.fit(&bursts).unwrap();
+    assert_eq!(traces(&broken), traces(&whole));
+    let (mut one, mut two) = (bursting(run(6), 2), bursting(run(6), usize::MAX));
+    let sweep = |one: &mut Run, two: &mut Run| {
+        let sweep = Sweep::new().run("one", one).run("two", two);
+        sweep.fit(&data()).unwrap()
+    };
+    assert_eq!(payload(|| sweep(&mut one, &mut two)), "burst");
+    let _ = sweep(&mut one, &mut two);
+    assert_eq!(
+        (traces(&one), traces(&two)),
+        (traces(&whole), traces(&whole))
+    );
+}
+
+#[test]
+fn a_metric_that_failed_is_taken_again() {
+    let failing = |fails: usize| {
+        let calls = AtomicUsize::new(0);
+        run(7).metric_fn("mean", 3, move |energy, rng| {
+            let x = data().sample(16, rng)?;
+            if calls.fetch_add(1, Ordering::Relaxed) == fails {
+                return Err(Error::Tensor("no luck".into()));
+            }
+            Ok(f64::from(energy.energy(&x)?.mean().array()))
+        })
+    };
+    let (mut whole, mut fails) = (failing(usize::MAX), failing(5));
+    let _ = whole.fit(&data()).unwrap();
+    assert!(fails.fit(&data()).is_err());
+    let _ = fails.fit(&data()).unwrap();
+    assert_eq!(fails.history(), whole.history());
+    assert_eq!(traces(&fails), traces(&whole));
+}
+
+#[test]
+fn energies_that_grow_without_bound_end_the_run_with_weights_from_before() {
+    let net = || Mlp::softplus(&[2, 32, 32, 1], 0).unwrap();
+    let free = ContrastiveDivergence::default().regularisation(0.0);
+    let flat = EnergyDiscrepancy::with_std(1.0).stabilisation(0.0);
+    let size = |net: &Mlp| {
+        let u = net.energy(&toy::gaussians_25().sample(200, &mut rng(1)).unwrap());
+        u.unwrap().abs().mean().array()
+    };
+    let check = |stopped: Stopped, energy: &Mlp, ema: &Mlp| {
+        let said = stopped.to_string();
+        assert!(said.contains("the energies grow without bound"), "{said}");
+        assert!(said.contains("mean |U|") && said.contains("weights are those after"));
+        assert!(size(energy) < 2e6 && size(ema) < 2e6);
+        let Stopped::Unbounded { steps, kept, .. } = stopped else {
+            return;
+        };
+        assert!(kept <= steps);
+    };
+    for (step, rate) in [(0.01, 1.0), (10.0, 1e-2)] {
+        let mut run = Trainer::new(net(), free.step_size(step))
+            .steps(3000)
+            .adam(rate)
+            .ema_decay(0.9)
+            .quiet();
+        let stopped = run.fit(&toy::gaussians_25()).unwrap();
+        check(stopped, run.energy(), run.ema());
+        assert!(run.history().losses().len() < 3000);
+        assert!(run.history().losses().iter().all(|loss| loss.abs() < 1e10));
+    }
+    let mut run = Trainer::new(net(), flat).steps(20_000).adam(1e-1).quiet();
+    let stopped = run.fit(&toy::gaussians_25()).unwrap();
+    check(stopped, run.energy(), run.ema());
+    // Energies that are large from the start on, because the data are in large units, are no growth.
+    let rows: Vec<[f64; 2]> = (0..200)
+        .map(|i| [1e6 + f64::from(i), f64::from(i * i)])
+        .collect();
+    let prior = LatentPrior::new(2, 8, 0).unwrap();
+    let mut run = Trainer::new(prior, EnergyDiscrepancy::with_std(1.0))
+        .steps(50)
+        .quiet();
+    let stopped = run.fit(&Dataset::new(&rows).unwrap()).unwrap();
+    assert_eq!(stopped, Stopped::AtEnd { steps: 50 });
+}
+
+#[test]
+fn a_batch_larger_than_the_data_names_the_setting() {
+    let rows: Vec<[f64; 2]> = (0..15).map(|i| [f64::from(i), 0.5]).collect();
+    let rows = Dataset::new(&rows).unwrap();
+    let mut run = run(0).batch(128);
+    let said = run.fit(&rows).unwrap_err().to_string();
+    assert!(
+        said.contains("(15, 2)") && said.contains("`.batch(128)`"),
+        "{said}"
+    );
+    assert!(!said.contains('\n'));
+    let _ = run.batch(15).fit(&rows).unwrap();
+}
+
 #[test]
 fn impossible_settings_say_what_is_allowed() {
     let message = |mut run: Run| run.fit(&data()).unwrap_err().to_string();
@@ -110,6 +256,13 @@ fn impossible_settings_say_what_is_allowed() {
     assert!(message(run(0).decay(0.5, 0)).contains("0.5 every 0 steps"));
     let never = |_: &dyn Energy, _: &mut Rng| Ok(0.0);
     assert!(message(run(0).metric("mse", 0, never)).contains("mse every 0 steps"));
+    let twice = run(0).metric("mse", 5, never).metric("mse", 7, never);
+    assert!(message(twice).contains("metric = mse is not possible: a name of its own"));
+    assert!(message(run(0).adam(f64::NAN)).contains("learning rate = NaN"));
+    assert_eq!(
+        run(0).steps(0).fit(&data()).unwrap().to_string(),
+        "nothing to do: the run is set to 0 steps"
+    );
     let adam = Adam::new(1e-3).betas(1.0, 0.9);
     assert!(message(run(0).optimiser(adam)).contains("first beta = 1"));
     let wrong = Trainer::new(

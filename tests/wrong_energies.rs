@@ -192,3 +192,95 @@ fn no_points_have_no_values_and_no_values_of_a_point_are_an_error() {
     let end = langevin.chain(&TooFew, &points(1), 2, None, &mut rng);
     assert_names("a chain", end, parts);
 }
+
+/// A mixture's data with an energy that is no number: everywhere, or where x > 0.
+struct NoNumber(bool);
+
+impl Energy<f64> for NoNumber {
+    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+        let part = if self.0 {
+            x * f64::NAN
+        } else {
+            x.negate().sqrt()
+        };
+        Ok(part.sum::<_, Axis<1>>())
+    }
+}
+density!(NoNumber);
+
+#[test]
+fn what_is_no_number_stays_none() {
+    let grid = Quadrature::interval(-8.0..8.0, 21).unwrap();
+    let x = points();
+    for energy in [NoNumber(true), NoNumber(false)] {
+        assert!(log_z(&energy, &grid).unwrap().is_nan());
+        assert!(
+            density_on(&energy, &grid)
+                .unwrap()
+                .iter()
+                .all(|p| p.is_nan())
+        );
+        let masses = mode_masses(&energy, &[[-1.0], [1.0]], &grid).unwrap();
+        assert!(masses.iter().all(|mass| mass.is_nan()));
+        assert!(log_z_from_samples(&energy, &normal(), &x).unwrap().is_nan());
+        assert!(log_density_mse(&energy, &normal(), &x).unwrap().is_nan());
+        for (model, truth) in [
+            (&energy as &dyn Energy<f64>, &normal() as &dyn Density<f64>),
+            (&normal(), &energy),
+        ] {
+            let found = Comparison::on(model, truth, &grid).unwrap();
+            assert!(
+                found.kl.is_nan() && found.total_variation.is_nan(),
+                "{found:?}"
+            );
+        }
+        let loss = MaximumLikelihood::on(grid.clone());
+        assert!(loss.evaluate(&energy, &x, &()).unwrap().is_nan());
+        let loss = EnergyDiscrepancy::with_std(1.0);
+        let noise = loss.draw(&x, &mut rng(0)).unwrap();
+        assert!(loss.evaluate(&energy, &x, &noise).unwrap().is_nan());
+    }
+    let distance = |y: f32| {
+        let x: Points = device().unwrap().tensor_from_vec(vec![0.0, 1.0, y], (3, 1));
+        energy_discrepancy::eval::energy_distance(&x, &(x.clone() * 2.0)).unwrap()
+    };
+    assert!(distance(2.0).is_finite() && distance(f32::NAN).is_nan());
+    let nowhere = mode_masses::<f64, AutoDevice>(&normal(), &[[f64::NAN], [1.0]], &grid);
+    assert_names("the masses", nowhere, ["centre 0", "not finite", ""]);
+    // An energy that is infinite everywhere has Z = 0.
+    struct Infinite;
+    impl Energy<f64> for Infinite {
+        fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+            Ok(x.sum::<_, Axis<1>>() * 0.0 + f64::INFINITY)
+        }
+    }
+    assert_eq!(log_z(&Infinite, &grid).unwrap(), f64::NEG_INFINITY);
+}
+
+#[test]
+fn chains_say_when_they_run_away() {
+    struct Falls;
+    impl Energy<f64> for Falls {
+        fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+            Ok(x.square().sum::<_, Axis<1>>() * -50.0)
+        }
+    }
+    let (langevin, mala) = (Langevin::with_step_size(1.0), Mala::with_step_size(0.1));
+    let end = langevin.chain(&Falls, &points(), 1000, None, &mut rng(1));
+    assert_names("a chain", end, ["in step", "finite", "falls without bound"]);
+    let nowhere = points() * f64::NAN;
+    for end in [
+        langevin.chain(&normal(), &nowhere, 5, None, &mut rng(1)),
+        mala.chain(&normal(), &nowhere, 5, None, &mut rng(1)),
+    ] {
+        assert_names("a chain", end, ["start", "not finite", ""]);
+    }
+    let end = mala.chain(&NoNumber(true), &points(), 5, None, &mut rng(1));
+    assert_names(
+        "MALA",
+        end,
+        ["NoNumber", "is not a number at point 0", "cannot move"],
+    );
+    let end = Langevin::with_noise_std(-0.1).chain(&normal(), &points(), 5, None, &mut rng(1));
+    assert_names("Langevin", end, ["step size = -0.01", "positive", ""]);
+}

@@ -98,8 +98,13 @@ impl<'a> Board<'a> {
             // Its turn is over; it gets another, unless it was the user.
             Ok(Stopped::ByUser { .. }) if !pressed => {}
             Ok(stopped) => place.stopped = Some(stopped),
-            Err(error) => self.error = Some(error),
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// No run gets another turn.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.error = Some(error);
     }
 
     pub(super) fn done(&self) -> usize {

@@ -5,6 +5,7 @@ use super::sweep::Ended;
 use crate::Error;
 use crate::notebook::{Live, Progress, StopButton};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ pub(super) fn train(lanes: Vec<(String, Box<dyn Lane + '_>)>) -> Result<Ended, E
     let board = Board::new(lanes);
     let (mut progress, mut live) = (Progress::new(board.done(), board.total()), Live::new());
     let board = Mutex::new(board);
-    thread::scope(|scope| {
+    let panicked = thread::scope(|scope| {
         let (board, stop) = (&board, &stop);
         let workers = pools
             .iter()
@@ -33,7 +34,12 @@ pub(super) fn train(lanes: Vec<(String, Box<dyn Lane + '_>)>) -> Result<Ended, E
             // A picture that cannot be drawn is no reason to end the training.
             let _ = live.show(|| lock(board).figure());
         }
+        let ends = workers.into_iter().map(ScopedJoinHandle::join);
+        ends.filter_map(Result::err).next()
     });
+    if let Some(panic) = panicked {
+        resume_unwind(panic);
+    }
     let board = board.into_inner().unwrap_or_else(PoisonError::into_inner);
     progress.finish(board.done(), &board.says());
     let _ = live.finish(&board.figure());
@@ -62,8 +68,15 @@ fn work(board: &Mutex<Board<'_>>, stop: &StopButton, pool: &ThreadPool) {
         };
         let begun = Instant::now();
         let leaves = || stop.pressed() || begun.elapsed() > TURN;
-        let result = pool.install(|| lane.advance(&leaves));
-        lock(board).put_back(index, lane, result, stop.pressed());
+        let advance = || pool.install(|| lane.advance(&leaves));
+        match catch_unwind(AssertUnwindSafe(advance)) {
+            Ok(result) => lock(board).put_back(index, lane, result, stop.pressed()),
+            Err(panic) => {
+                // The others end after this turn, and can go on as this one can.
+                lock(board).fail(Error::Threads("a run panicked".into()));
+                resume_unwind(panic);
+            }
+        }
     }
 }
 
