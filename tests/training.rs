@@ -207,7 +207,7 @@ fn energies_that_grow_without_bound_end_the_run_with_weights_from_before() {
         };
         assert!(kept <= steps);
     };
-    for (step, rate) in [(0.01, 1.0), (10.0, 1e-2)] {
+    for (step, rate) in [(10.0, 1e-2), (100.0, 1e-2)] {
         let mut run = Trainer::new(net(), free.step_size(step))
             .steps(3000)
             .adam(rate)
@@ -216,7 +216,7 @@ fn energies_that_grow_without_bound_end_the_run_with_weights_from_before() {
         let stopped = run.fit(&toy::gaussians_25()).unwrap();
         check(stopped, run.energy(), run.ema());
         assert!(run.history().losses().len() < 3000);
-        assert!(run.history().losses().iter().all(|loss| loss.abs() < 1e10));
+        assert!(run.history().losses().iter().all(|loss| loss.abs() < 1e9));
     }
     let mut run = Trainer::new(net(), flat).steps(20_000).adam(1e-1).quiet();
     let stopped = run.fit(&toy::gaussians_25()).unwrap();

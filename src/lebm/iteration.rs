@@ -55,7 +55,7 @@ impl LatentEbm {
         if state.step.is_multiple_of(growth::EVERY) {
             let energy = growth::mean_size(&self.prior, &z)?;
             let start = *state.energy_at_start.get_or_insert(energy);
-            if growth::energies_have_grown(start, energy) {
+            if growth::is_without_bound(start, energy) {
                 return Ok(Outcome::Unbounded {
                     energy,
                     loss: generator,

@@ -286,13 +286,13 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
         loss: f64,
     ) -> Result<Option<f64>, Error> {
         let first = self.history.losses().first();
-        let loss_has_grown = first.is_some_and(|first| growth::loss_has_grown(*first, loss));
+        let loss_has_grown = first.is_some_and(|first| growth::is_without_bound(*first, loss));
         if !(loss_has_grown || state.step.is_multiple_of(growth::EVERY)) {
             return Ok(None);
         }
         let energy = growth::mean_size(&*job.energy(), x)?;
         let start = *state.energy_at_start.get_or_insert(energy);
-        if loss_has_grown || growth::energies_have_grown(start, energy) {
+        if loss_has_grown || growth::is_without_bound(start, energy) {
             return Ok(Some(energy));
         }
         state.sane.step = state.step;

@@ -23,9 +23,8 @@ pub enum Stopped {
         /// Its loss.
         loss: f64,
     },
-    /// The energies grew without bound: the mean of |U| over a batch came above 10⁶ times what it was at the
-    /// start (and 1 more), or the loss above 10⁹ times. It is looked at every 20 steps. The weights are those
-    /// from the last look before.
+    /// The energies grew without bound: the mean of |U| over a batch, looked at every 20 steps, or |loss|,
+    /// came above 10⁶ (1 + what it was at the start). The weights are those of the last look before.
     Unbounded {
         /// The number of steps done in all.
         steps: usize,
