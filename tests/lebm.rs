@@ -455,6 +455,19 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
         whole.prior().flat_parameters()
     );
 
+    // A rate at which the prior's energies leave all bounds.
+    let mut wild = model()
+        .optimisers(Adam::new(1e-4), Adam::new(30.0))
+        .epochs(60);
+    let said = wild.fit(&images).unwrap().to_string();
+    assert!(said.contains("grow without bound"), "{said}");
+    let weights = [
+        wild.generator().flat_parameters(),
+        wild.prior().flat_parameters(),
+    ]
+    .concat();
+    assert!(weights.iter().all(|weight| weight.is_finite()));
+
     let message =
         |mut model: LatentEbm, images: &Points| model.fit(images).unwrap_err().to_string();
     assert!(message(model().batch(0), &images).contains("batch = 0"));

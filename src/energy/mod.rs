@@ -109,7 +109,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     }
 
     /// Holds ∇U against differences of U along random directions, at 16 points or more around these,
-    /// `(B, D)`. The first [`Trainer::fit`](crate::Trainer::fit) and a sampler's
+    /// `(B, D)`. The first [`Trainer::fit`](crate::train::Trainer::fit) and a sampler's
     /// [`chain`](crate::sample::Sampler::chain) do so by themselves.
     ///
     /// # Errors

@@ -203,7 +203,7 @@ pub trait Trainable<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
     Energy<E, Dev> + Parameters<E, Dev>
 {
     /// Holds the gradient of U in each parameter against differences of U at 8 of these points, `(B, D)`.
-    /// The first [`Trainer::fit`](crate::Trainer::fit) does so by itself. The parameters are afterwards
+    /// The first [`Trainer::fit`](crate::train::Trainer::fit) does so by itself. The parameters are afterwards
     /// as before.
     ///
     /// # Errors

@@ -173,7 +173,11 @@ impl LatentEbm {
             let batch = self.chosen(&all, &self.settings.batch_of(state.step, count))?;
             // An iteration that is left in its middle is taken again from its start.
             let before = state.rng.clone();
-            let latents = match self.iterate(state, &batch)? {
+            let outcome = self.iterate(state, &batch);
+            if outcome.is_err() {
+                state.rng = before.clone();
+            }
+            let latents = match outcome? {
                 Outcome::Done {
                     generator,
                     prior,
