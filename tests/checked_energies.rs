@@ -433,6 +433,37 @@ fn tensors_that_share_a_gradient_are_named() {
         .unwrap();
 }
 
+/// Of two vectors U takes the first alone.
+struct FirstOf(Clones);
+
+impl Energy for FirstOf {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        let shape = *x.shape();
+        let first = self.0.0[0].retaped::<GradientTape>();
+        let first: TapedPoints = first.broadcast_like::<_, Axis<0>>(&shape);
+        Ok((x - first).square().sum::<_, Axis<1>>())
+    }
+}
+
+impl Parameters for FirstOf {
+    fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter)> {
+        self.0.parameters_mut()
+    }
+}
+
+#[test]
+fn a_gradient_that_is_another_tensor_s_is_named() {
+    let one: Vector = device().unwrap().tensor_from_vec(vec![0.5, -0.5], (2,));
+    let mut wrong = FirstOf(Clones(vec![one.clone(), one]));
+    let said = wrong.check_parameters(&normal()).unwrap_err().to_string();
+    let expected = "a gradient reaches `1`, though U does not change with it";
+    assert!(said.contains(expected), "{said}");
+}
+
 fn run<N: Trainable + Clone + 'static>(energy: N) -> Trainer<N, EnergyDiscrepancy> {
     let run = Trainer::new(energy, EnergyDiscrepancy::with_std(0.5));
     run.steps(12).batch(32).adam(1e-2).ema_decay(0.9).quiet()

@@ -276,7 +276,7 @@ pub(crate) fn parameters<E: Dtype, Dev: Device<E>>(
         (!names.is_empty()).then(|| names[..few].join(", ") + &more)
     };
     let missing = listed(&|slope| slope.by_gradient == 0.0);
-    let foreign = listed(&|slope| slope.error() > 0.95 * slope.by_gradient.abs());
+    let foreign = listed(&|slope| slope.by_difference.abs() < 0.05 * slope.by_gradient.abs());
     let reason = match (missing, foreign) {
         (Some(names), _) => format!(
             "no gradient reaches {names}, though U depends on it: it would never train. {LOST_PARAMETER}"

@@ -203,11 +203,10 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             // A step that fails is taken again with the same random numbers.
             let mut rng = state.rng.clone();
             let x = self.batch_of(data, &mut rng)?;
-            if std::mem::take(&mut self.unchecked) && !job.energy().is_tested() {
-                let checked = check::training(job.energy(), &x);
-                self.unchecked = checked.is_err();
-                checked?;
+            if self.unchecked && !job.energy().is_tested() {
+                check::training(job.energy(), &x)?;
             }
+            self.unchecked = false;
             let loss = job.gradient(&x, &mut rng, &mut gradient)?;
             state.rng = rng;
             if !(loss.is_finite() && all_finite(&gradient)) {
