@@ -303,6 +303,8 @@ def write_programs() -> None:
     evcxr looks at a `:dep` line by a Cargo.toml that names only that crate, and builds an empty crate as
     it starts. Cargo then takes out of the lock file what those do not need, and would take the newest
     versions of it the next time: so where the project's crate is not named, the lock file stays as it was.
+    And where the type of a variable cannot be inferred, evcxr checks the cell: cargo would then build all
+    crates once more, for checks, and so it builds the cell instead.
     """
     cargo = cargo_program()
     python = f'"{sys.executable}" -I'
@@ -316,6 +318,10 @@ if ! grep -qs "^{KERNEL_NAME} *=" Cargo.toml && [ -f Cargo.lock ]; then
     exit $code
 fi
 case " $* " in *" build "* | *" check "*) ;; *) exec "{cargo}" "$@" ;; esac
+if [ "$1" = check ]; then
+    shift
+    set -- build "$@"
+fi
 messages=$(mktemp)
 "{cargo}" "$@" > "$messages"
 code=$?

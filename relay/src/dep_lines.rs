@@ -54,13 +54,25 @@ impl Crates {
     fn with_features(&self, line: &str) -> Option<String> {
         let (name, value) = dep(line)?;
         let own = self.features.iter().filter(|(of, _)| of == name);
-        let names: Vec<String> = own.map(|(_, feature)| format!("{feature:?}")).collect();
-        if names.is_empty() || value.contains("features") {
+        let names = own.map(|(_, feature)| format!("{feature:?}"));
+        let names: Vec<String> = names.filter(|name| !value.contains(name)).collect();
+        if names.is_empty() {
             return None;
+        }
+        let names = names.join(", ");
+        // Behind those that the line names itself.
+        let list = line
+            .find("features = [")
+            .map(|at| at + "features = [".len());
+        if let Some(end) = list.and_then(|from| Some(from + line[from..].find(']')?)) {
+            let (head, tail) = line.split_at(end);
+            let head = head.trim_end().trim_end_matches(',');
+            let comma = if head.ends_with('[') { "" } else { ", " };
+            return Some(format!("{head}{comma}{names}{tail}"));
         }
         let (head, tail) = line.split_at(line.rfind('}')?);
         let head = head.trim_end().trim_end_matches(',');
-        Some(format!("{head}, features = [{}] {tail}", names.join(", ")))
+        Some(format!("{head}, features = [{names}] {tail}"))
     }
 }
 
@@ -130,12 +142,27 @@ mod tests {
     }
 
     #[test]
-    fn other_cells_and_lines_that_name_features_stay_as_they_are() {
+    fn features_are_added_to_those_that_a_line_has() {
+        let crates = Crates::new(CUDA, "");
+        for (own, all) in [
+            ("", "\"cuda\""),
+            ("\"a\"", "\"a\", \"cuda\""),
+            ("\"a\", ", "\"a\", \"cuda\""),
+        ] {
+            let line = |list: &str| {
+                format!(":dep energy-discrepancy = {{ features = [{list}], path = \"..\" }}\n1")
+            };
+            assert_eq!(crates.adapt(&line(own)).unwrap(), line(all));
+        }
+    }
+
+    #[test]
+    fn other_cells_and_lines_that_have_the_features_stay_as_they_are() {
         for code in [
             "let x = 1;",
             "// :dep energy-discrepancy = { path = \"..\" }",
             ":dep energy-discrepancy-tools = { path = \"..\" }",
-            ":dep energy-discrepancy = { path = \"..\", features = [] }",
+            ":dep energy-discrepancy = { path = \"..\", features = [\"a\", \"cuda\"] }",
             ":dep energy-discrepancy = \"0.1\"",
         ] {
             assert_eq!(Crates::new(CUDA, "").adapt(code), None, "{code}");

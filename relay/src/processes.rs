@@ -222,13 +222,8 @@ impl Processes for KernelProcesses {
         let Some(program) = &self.dep_check else {
             return false;
         };
-        let mut command = tokio::process::Command::new("/bin/sh");
-        command.args([
-            "-c".into(),
-            program.clone(),
-            "sh".into(),
-            OsString::from(lines),
-        ]);
+        let mut command = tokio::process::Command::new(program);
+        command.arg(lines);
         let answers = self.answers.clone();
         tokio::spawn(async move {
             let output = command.stdin(std::process::Stdio::null()).output().await;

@@ -45,7 +45,7 @@ pub struct Run<E: Number, Dev: Backend<E>> {
     pub(super) seed: u64,
     pub(super) quiet: bool,
     /// Whether the energy's gradients are still to be held against its values.
-    pub(super) unchecked: bool,
+    pub(super) is_to_check: bool,
     /// What the loss says of itself: by this a checkpoint knows it.
     pub(super) loss: String,
     pub(super) checkpoints: Option<Schedule>,
@@ -203,10 +203,10 @@ impl<E: Number, Dev: Backend<E>> Run<E, Dev> {
             // A step that fails is taken again with the same random numbers.
             let mut rng = state.rng.clone();
             let x = self.batch_of(data, &mut rng)?;
-            if self.unchecked && !job.energy().is_tested() {
+            if self.is_to_check && !job.energy().is_tested() {
                 check::training(job.energy(), &x)?;
             }
-            self.unchecked = false;
+            self.is_to_check = false;
             let loss = job.gradient(&x, &mut rng, &mut gradient)?;
             state.rng = rng;
             if !(loss.is_finite() && all_finite(&gradient)) {

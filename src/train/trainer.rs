@@ -95,7 +95,7 @@ where
                 ema: 0.0,
                 seed: 0,
                 quiet: false,
-                unchecked: true,
+                is_to_check: true,
                 loss: format!("{loss:?}"),
                 checkpoints: None,
                 watches: Vec::new(),
@@ -165,7 +165,7 @@ impl<N, L, E: Number, Dev: Backend<E>> Trainer<N, L, E, Dev> {
     /// [`Trainable::check_parameters`] at 8. It draws none of the run's random numbers and leaves the weights as
     /// they are.
     pub fn unchecked(mut self) -> Self {
-        self.run.unchecked = false;
+        self.run.is_to_check = false;
         self
     }
 

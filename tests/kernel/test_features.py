@@ -11,7 +11,9 @@ def test_a_feature_is_added_to_the_crate_s_line(fresh_kernel):
     assert "no-such-feature" in reply.stderr + str(reply.errors), reply
 
 
-def test_a_line_with_features_of_its_own_is_left(fresh_kernel):
-    kernel = fresh_kernel(EVCXR_FEATURES="energy-discrepancy/no-such-feature")
+def test_a_line_with_features_of_its_own_keeps_them(fresh_kernel):
+    kernel = fresh_kernel()
     reply = kernel.run(FIRST_CELL.replace('".." }', '"..", features = [] }'))
-    assert reply.status == "ok", reply
+    assert reply.status == "ok" and not reply.stdout, reply
+    reply = kernel.run(FIRST_CELL.replace('".." }', '"..", features = ["of-its-own"] }'))
+    assert reply.status == "error" and "of-its-own" in str(reply.errors), reply
