@@ -276,6 +276,7 @@ fn what_looks_like_evcxr_s_lines_stays_text() {
 
 fn a_cell_that_catches_a_panic() {
     cell(|| {
+        println!("first");
         std::panic::catch_unwind(|| panic!("caught")).unwrap_err();
         let panic = std::thread::spawn(|| panic!("aside")).join().unwrap_err();
         std::panic::resume_unwind(panic);

@@ -6,7 +6,7 @@ use crate::displays::Displays;
 use crate::flow::{Change, Flow};
 use crate::marker::{Marker, Markers};
 use crate::message::{Invalid, Key, Message};
-use crate::result::{Shown, shown};
+use crate::shown::{Shown, shown};
 use crate::text::Text;
 use serde_json::{Value, json};
 use std::collections::VecDeque;

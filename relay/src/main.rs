@@ -16,7 +16,7 @@ mod kernel;
 mod marker;
 mod message;
 mod processes;
-mod result;
+mod shown;
 mod text;
 mod unrun;
 

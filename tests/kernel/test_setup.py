@@ -52,6 +52,40 @@ def test_a_missing_prerequisite_is_one_line_with_the_command(tmp_path):
     assert result.stderr.strip() == "set-up: a C compiler is missing: sudo apt install gcc libc6-dev"
 
 
+def elsewhere(folder, code="setup.main()"):
+    """Set-up in a checkout at this path, or a part of it."""
+    shutil.copytree(TOOLS, folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "environment.yml", folder)
+    command = [sys.executable, "-c", f"import setup; {code}"]
+    return subprocess.run(command, cwd=folder / "tools", capture_output=True, text=True, timeout=60)
+
+
+def test_a_path_that_evcxr_cannot_work_with_is_one_line(tmp_path):
+    for name, sign in {"my work": "' '", "it's": '"\'"', "a:b": "':'", 'say "a"': "' '"}.items():
+        result = elsewhere(tmp_path / name)
+        assert result.returncode == 1 and result.stderr.count("\n") == 1, result
+        assert result.stderr.startswith(f"set-up: the path of this folder holds {sign}"), result.stderr
+        assert "move the folder" in result.stderr
+
+
+def test_in_a_folder_that_was_moved_what_names_its_path_is_made_again(tmp_path):
+    for folder in (".venv", ".kernel/pool", ".kernel/evcxr"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / ".kernel" / "place").write_text("where/it/was")
+    result = elsewhere(tmp_path, "setup.check_place()")
+    assert result.returncode == 0 and "was moved" in result.stdout, result
+    assert not (tmp_path / ".venv").exists() and not (tmp_path / ".kernel" / "pool").exists()
+    assert (tmp_path / ".kernel" / "evcxr").exists()
+    shutil.rmtree(tmp_path / "tools")
+    assert elsewhere(tmp_path, "setup.check_place()").stdout == ""
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path):
+    code = "setup.write = lambda *_, **__: (_ for _ in ()).throw(OSError(28, 'No space left on device')); setup.main()"
+    result = elsewhere(tmp_path, code)
+    assert result.returncode == 1 and result.stderr == "set-up: [Errno 28] No space left on device\n", result
+
+
 def test_an_active_conda_environment_is_used(tmp_path):
     # A stand-in with conda's records of all packages, and this Python.
     (tmp_path / "conda-meta").mkdir()
