@@ -621,16 +621,18 @@ fn a_loss_is_a_metric() {
     let loss = EnergyDiscrepancy::with_std(0.5);
     let short = HeldOut::new(loss, x.clone());
     let likelihood = MaximumLikelihood::on(Quadrature::square(-4.0..4.0, 21).unwrap());
-    let (y, z) = (x.clone(), x.clone());
+    // Points of a GPU stay on their thread: a closure that is to run on any draws its own.
     let mut run = run(Mlp::softplus(&[2, 8, 1], 0).unwrap())
         .metric("held-out", 5, move |energy: &dyn Energy, rng: &mut Rng| {
+            let x: Points = data().sample(64, rng)?;
             let noise = loss.draw(&x, rng)?;
             Ok(loss.evaluate(energy, &x, &noise)? + 0.0)
         })
         .metric("short", 5, short)
-        .metric("likelihood", 5, HeldOut::new(likelihood, y))
+        .metric("likelihood", 5, HeldOut::new(likelihood, x))
         .metric_fn("without types", 5, move |energy, rng| {
-            loss.evaluate(energy, &z, &loss.draw(&z, rng)?)
+            let x: Points = data().sample(64, rng)?;
+            loss.evaluate(energy, &x, &loss.draw(&x, rng)?)
         });
     let _ = run.fit(&data()).unwrap();
     for name in ["held-out", "short", "likelihood", "without types"] {

@@ -121,8 +121,11 @@ fn a_training_ends_with_the_same_weights() {
     let data = toy::gaussians_25();
     let loss = || EnergyDiscrepancy::with_std(1.0).particles(4);
     for (cpu, cuda) in nets() {
-        let mut here = Trainer::new(cpu, loss()).steps(20).batch(32).quiet();
-        let mut there = Trainer::new(cuda, loss()).steps(20).batch(32).quiet();
+        let mut here = Trainer::on_backend(cpu, loss()).steps(20).batch(32).quiet();
+        let mut there = Trainer::on_backend(cuda, loss())
+            .steps(20)
+            .batch(32)
+            .quiet();
         let _ = here.fit(&data).unwrap();
         let _ = there.fit(&data).unwrap();
         let (mut found, mut expected) = (

@@ -1,7 +1,7 @@
 //! What to watch while an energy is trained.
 
 use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Points};
+use crate::energy::{Energy, Points, tensor};
 use crate::loss::Loss;
 use crate::{Error, Rng};
 use dfdx::prelude::*;
@@ -68,25 +68,32 @@ where
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct HeldOut<L, E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+pub struct HeldOut<L> {
     loss: L,
-    points: Points<E, Dev>,
+    /// Plain numbers, which runs side by side can carry to their threads from any device.
+    points: Vec<f64>,
+    shape: (usize, usize),
 }
 
-impl<L, E: Dtype, Dev: Device<E>> HeldOut<L, E, Dev> {
+impl<L> HeldOut<L> {
     /// The loss on these points, `(N, D)`. Score matching, which asks for more than [`Energy`], cannot be one.
-    pub fn new(loss: L, points: Points<E, Dev>) -> Self {
-        Self { loss, points }
+    pub fn new(loss: L, points: Points) -> Self {
+        Self {
+            loss,
+            points: points.as_vec().into_iter().map(f64::from).collect(),
+            shape: *points.shape(),
+        }
     }
 }
 
-impl<L, E: Number, Dev: Backend<E>> Metric<E, Dev> for HeldOut<L, E, Dev>
+impl<L, E: Number, Dev: Backend<E>> Metric<E, Dev> for HeldOut<L>
 where
     L: for<'a> Loss<E, Dev, Of<'a> = dyn Energy<E, Dev> + 'a>,
 {
     fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
-        let noise = self.loss.draw(&self.points, rng)?;
-        let loss = self.loss.taped_of(energy, &self.points, &noise)?;
+        let points = tensor(&Dev::shared()?, self.points.iter().copied(), self.shape)?;
+        let noise = self.loss.draw(&points, rng)?;
+        let loss = self.loss.taped_of(energy, &points, &noise)?;
         crate::energy::number(&loss.split_tape().0)
     }
 }
