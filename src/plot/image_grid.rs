@@ -90,7 +90,7 @@ impl ImageGrid {
     /// use energy_discrepancy::prelude::*;
     /// use energy_discrepancy::dfdx::prelude::*;
     ///
-    /// let images: Points = device()?.try_zeros_like(&(40, 576))?;
+    /// let images: Points = device()?.zeros_like(&(40, 576));
     /// assert!(Chart::new("").images(ImageGrid::new(&images, (24, 24))).figure().png().is_ok());
     /// let error = Chart::new("").images(ImageGrid::new(&images, (24, 32))).figure().png();
     /// assert!(error.unwrap_err().to_string().contains("images of 576 pixels are no images of 24 x 32"));
