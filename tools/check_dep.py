@@ -22,35 +22,52 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from layout import KERNEL_NAME, cargo_program
 
 Resolved = dict[str, frozenset[str]]
-"""Crates with their versions, and the features that are asked of them."""
+"""Crates by cargo's ids, and the features that are asked of them."""
 
 
 def main(lines: str) -> None:
     folder = Path(os.environ["EVCXR_TMPDIR"])
-    manifest = (folder / "Cargo.toml").read_text()
-    head, _, known = manifest.partition("[dependencies]\n")
-    wanted = {name: value for name, value in map(parse, lines.splitlines()) if name}
-    kept = [line for line in known.splitlines() if line.partition("=")[0].strip() not in wanted]
-    added = [f"{name} = {value}" for name, value in wanted.items()]
-    if set(kept + added) == set(known.splitlines()):
+    built = folder / "Cargo.toml.built"
+    if not built.exists():
+        return
+    manifest = built.read_text()
+    head, _, text = manifest.partition("[dependencies]\n")
+    known = dict(parse(line) for line in text.splitlines() if "=" in line)
+    # A name alone is what it was, or any version.
+    wanted = dict(parse(line) for line in lines.splitlines())
+    wanted = {name: value or known.get(name, '"*"') for name, value in wanted.items()}
+    if all(known.get(name) == value for name, value in wanted.items()):
         return
     before = resolve(folder, manifest)
-    after = resolve(folder, head + "[dependencies]\n" + "\n".join(kept + added) + "\n")
+    merged = known | wanted
+    after = resolve(folder, head + "[dependencies]\n" + "".join(f"{name} = {value}\n" for name, value in merged.items()))
     # What cannot be resolved evcxr tells better.
-    if before and after and (changed := sorted(name for name in after if after[name] != before.get(name))):
-        names = ", ".join(name.partition("@")[0] for name in changed[:4]) + (", ..." if len(changed) > 4 else "")
+    if before and after and (changed := sorted(id for id in after if after[id] != before.get(id))):
+        names = sorted({name_of(id) for id in changed})
+        listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         print(
-            f"{' and '.join(wanted)}: asks more of crates that the kernel has loaded ({names}). They are built anew, "
+            f"{' and '.join(wanted)}: asks more of crates that the kernel has loaded ({listed}). They are built anew, "
             "which takes some minutes, and the variables of all cells are lost."
         )
 
 
 def parse(line: str) -> tuple[str, str]:
-    """Name and value, as evcxr reads the line: a bare name is any version, paths start at the notebook."""
-    name, _, value = line.strip().removeprefix(":dep ").partition("=")
-    path = re.compile(r'(path *= *")([^"]+)(")')
+    """Name and value, as evcxr reads the line: a folder is the crate in it, and paths start at the notebook."""
+    line = line.strip().removeprefix(":dep ").strip()
+    if line.startswith((".", "/")) and "=" not in line:
+        folder = Path.cwd() / line
+        found = re.search(r'^name *= *"([^"]+)"', (folder / "Cargo.toml").read_text(), re.MULTILINE)
+        return found[1], f'{{ path = "{folder.resolve()}" }}'
+    name, _, value = line.partition("=")
+    path = re.compile(r"""(path *= *["'])([^"'/][^"']*)(["'])""")
     value = path.sub(lambda found: found[1] + str(Path(found[2]).resolve()) + found[3], value.strip())
-    return name.strip(), value or '"*"'
+    return name.strip(), value
+
+
+def name_of(id: str) -> str:
+    """`path+file:///folder/name#0.1.0`, `registry+...#name@1.0.0`."""
+    place, _, end = id.partition("#")
+    return end.partition("@")[0] if "@" in end else place.rpartition("/")[2]
 
 
 def resolve(folder: Path, manifest: str) -> Resolved:
@@ -72,15 +89,14 @@ def output(*command, cwd) -> str:
 
 
 def closure(metadata: dict) -> Resolved:
-    names = {package["id"]: f"{package['name']}@{package['version']}" for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    edge = {id for id in nodes if names[id].partition("@")[0] == KERNEL_NAME}
+    edge = {package["id"] for package in metadata["packages"] if package["name"] == KERNEL_NAME}
     found: set[str] = set()
     while edge:
         found |= edge
         edges = [dependency for id in edge for dependency in nodes[id]["deps"]]
         edge = {each["pkg"] for each in edges if any(kind["kind"] != "dev" for kind in each["dep_kinds"])} - found
-    return {names[id]: frozenset(nodes[id]["features"]) for id in found}
+    return {id: frozenset(nodes[id]["features"]) for id in found}
 
 
 if __name__ == "__main__":

@@ -304,12 +304,15 @@ def write_programs() -> None:
     it starts. Cargo then takes out of the lock file what those do not need, and would take the newest
     versions of it the next time: so where the project's crate is not named, the lock file stays as it was.
     And where the type of a variable cannot be inferred, evcxr checks the cell: cargo would then build all
-    crates once more, for checks, and so it builds the cell instead.
+    crates once more, for checks, and so it builds the cell instead. What was built last stays beside
+    Cargo.toml, which evcxr overwrites to look at a line.
     """
     cargo = cargo_program()
     python = f'"{sys.executable}" -I'
     script = f"""#!/bin/sh
 export PATH="{cargo.parent}:$PATH"
+# A reader's own call, in a project of their own.
+[ . -ef "$EVCXR_TMPDIR" ] || exec "{cargo}" "$@"
 if ! grep -qs "^{KERNEL_NAME} *=" Cargo.toml && [ -f Cargo.lock ]; then
     cp Cargo.lock Cargo.lock.kept
     "{cargo}" "$@"
@@ -318,14 +321,19 @@ if ! grep -qs "^{KERNEL_NAME} *=" Cargo.toml && [ -f Cargo.lock ]; then
     exit $code
 fi
 case " $* " in *" build "* | *" check "*) ;; *) exec "{cargo}" "$@" ;; esac
-if [ "$1" = check ]; then
-    shift
-    set -- build "$@"
-fi
+case "$1 $2" in
+    "check "*) shift; set -- build "$@" ;;
+    "--offline check") shift 2; set -- --offline build "$@" ;;
+esac
 messages=$(mktemp)
 "{cargo}" "$@" > "$messages"
 code=$?
-if [ $code = 0 ]; then cat "$messages"; else {python} "{ROOT}/tools/compiler_messages.py" < "$messages"; fi
+if [ $code = 0 ]; then
+    cp Cargo.toml Cargo.toml.built
+    cat "$messages"
+else
+    {python} "{ROOT}/tools/compiler_messages.py" < "$messages"
+fi
 rm -f "$messages"
 exit $code
 """
@@ -387,7 +395,7 @@ def ensure_template(python: Path, evcxr: Path) -> None:
 
 
 def fingerprint(evcxr: Path) -> str:
-    files = [*source_files(), POOL / ".cargo" / "config.toml", ROOT / "tools" / "launch_kernel.py"]
+    files = [*source_files(), POOL / ".cargo" / "config.toml", ROOT / "tools" / "launch_kernel.py", BIN / "cargo"]
     return digest(files, f"{output('rustc', '-vV')}{evcxr}{FEATURES}")
 
 

@@ -39,6 +39,8 @@ pub struct Cell {
     pub is_muted: bool,
     /// Its process has ended.
     pub is_lost: bool,
+    /// The kernel has it.
+    pub is_sent: bool,
     began: Instant,
     /// Our own request, whose end shows that all output before it has come.
     pub probe: Option<Message>,
@@ -85,6 +87,7 @@ impl Cell {
             stop: None,
             is_muted: false,
             is_lost: false,
+            is_sent: false,
             probe: None,
             tries: 0,
             ends: None,

@@ -26,9 +26,12 @@ impl<P: Processes> Hub<P> {
     }
 
     /// The first press is a SIGINT, which loops can look for. The next one ends the process of the
-    /// cell, and its variables with it; but where the cell's code has ended, only what it has printed.
+    /// cell, and its variables with it; but where the cell's code rests, first what it has printed. A cell
+    /// that the kernel does not have yet is not run.
     fn interrupt(&mut self, now: Instant, request: Message) {
-        if let Some(cell) = &mut self.cell {
+        if self.cell.as_ref().is_some_and(|cell| !cell.is_sent) {
+            self.refuse(now);
+        } else if let Some(cell) = &mut self.cell {
             match &mut cell.stop {
                 None => {
                     cell.stop = Some(Stop::new(now));
@@ -38,10 +41,12 @@ impl<P: Processes> Hub<P> {
                 Some(_) if self.processes.is_compiling() => {
                     self.tell("Stop: the cell is still being compiled, and will be stopped when it runs.\n");
                 }
-                Some(_) if !self.processes.runs_code() => {
+                // It waits for input, or what it has printed still comes.
+                Some(_) if !cell.is_muted && !self.processes.runs_code() => {
                     cell.is_muted = true;
                     self.tell(
-                        "Stop: the cell has ended; what it has printed is not shown any further.\n",
+                        "Stop: the cell's code rests; what it has printed is not shown any further. To press \
+                         Stop again ends its process: the variables of all cells would be lost.\n",
                     );
                 }
                 Some(stop) => {

@@ -17,7 +17,6 @@ impl<P: Processes> Hub<P> {
             return;
         };
         let mut content = reply.content();
-        self.renumber(&mut content);
         if let Some(error) = cell.error {
             for field in ["ename", "evalue", "traceback"] {
                 content[field] = error[field].clone();
@@ -43,25 +42,51 @@ impl<P: Processes> Hub<P> {
     /// Stop has ended in the moment after its last line.
     fn fail_in_hindsight(&mut self, now: Instant) {
         let Some(cell) = &mut self.cell else { return };
-        let succeeded = cell.error.is_none()
-            && cell
-                .reply
-                .as_ref()
-                .is_some_and(|reply| reply.content()["status"] == "ok");
-        if !succeeded {
-            return;
-        }
-        let hard = cell.stop.as_ref().is_some_and(|stop| stop.hard);
-        cell.is_lost |= hard;
+        let is_untold = cell.stop.as_ref().is_some_and(|stop| stop.hard) && !cell.is_lost;
+        cell.is_lost |= is_untold;
+        let status = cell
+            .reply
+            .as_ref()
+            .map(|reply| reply.content()["status"].clone());
         let code = cell.request.content()["code"].clone();
-        let why = match hard {
-            true => Some(STOPPED),
-            false => code.as_str().and_then(why_nothing_ran),
+        let why = match status {
+            _ if is_untold => Some(STOPPED),
+            Some(status) if status == "ok" && cell.error.is_none() => {
+                code.as_str().and_then(why_nothing_ran)
+            }
+            _ => None,
         };
         if let Some(why) = why {
             let message = self.key.broadcast(&cell.request, "error", &json!({}));
             let content = json!({"ename": "Error", "evalue": why, "traceback": [why]});
             self.cell_error(now, &message, content);
+        }
+    }
+
+    /// Ends a cell that the kernel does not have yet.
+    pub(crate) fn refuse(&mut self, now: Instant) {
+        let Some(cell) = self.cell.take() else { return };
+        if let Some(chore) = &mut self.chore {
+            chore.then = None;
+        }
+        let why = "Stopped before it ran.";
+        let error = json!({"ename": "Stopped", "evalue": why, "traceback": [why]});
+        let mut content = error.clone();
+        content["status"] = json!("error");
+        let state = |state: &str| {
+            let content = json!({"execution_state": state});
+            self.key.broadcast(&cell.request, "status", &content)
+        };
+        let (busy, idle) = (state("busy"), state("idle"));
+        let error = self.key.broadcast(&cell.request, "error", &error);
+        let reply = self.key.answer(&cell.request, "execute_reply", &content);
+        self.send(Port::Iopub, busy);
+        self.send(Port::Iopub, error);
+        self.send(Port::Shell, reply);
+        self.send(Port::Iopub, idle);
+        self.abort_waiting_cells();
+        if self.is_ready() {
+            self.resume(now);
         }
     }
 

@@ -60,7 +60,10 @@ impl Flow {
                 self.paused = Some(now);
                 Some(Change::Pause)
             }
-            Some(_) if waiting < LITTLE => self.resume(),
+            Some(_) if waiting < LITTLE => {
+                self.paused = None;
+                Some(Change::Resume)
+            }
             _ => None,
         }
     }
@@ -73,7 +76,8 @@ impl Flow {
     /// What to do where nothing has come.
     pub fn tick(&mut self, now: Instant) -> Option<Change> {
         self.due().filter(|due| *due <= now)?;
-        self.resume()
+        *self = Self::default();
+        Some(Change::Resume)
     }
 
     /// A cell begins: what evcxr has read since its last line was no output.
@@ -81,11 +85,6 @@ impl Flow {
         let change = self.paused.map(|_| Change::Resume);
         *self = Self::default();
         change
-    }
-
-    fn resume(&mut self) -> Option<Change> {
-        self.paused = None;
-        Some(Change::Resume)
     }
 }
 

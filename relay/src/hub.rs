@@ -1,7 +1,7 @@
 //! What happens to each message: no sockets here, so that every case can be tested.
 
 use crate::cell::{CatchUp, Cell, NOT_UTF8};
-use crate::dep_lines::{Crates, dep_lines};
+use crate::dep_lines::{Crates, before_rust, dep_lines};
 use crate::displays::Displays;
 use crate::flow::{Change, Flow};
 use crate::marker::{Marker, Markers};
@@ -59,8 +59,9 @@ pub trait Processes {
     fn resume(&self);
     /// Writes the mark of a cell's end where evcxr waits for it.
     fn end_cell(&self);
-    /// Asks what these `:dep` lines would cost. Whether there will be an answer; see [`Hub::checked`].
-    fn check_dep(&self, lines: &str) -> bool;
+    /// Asks what these `:dep` lines would cost. Whether there will be an answer, with this number; see
+    /// [`Hub::checked`].
+    fn check_dep(&self, number: u64, lines: &str) -> bool;
 }
 
 /// The relay's state.
@@ -86,13 +87,15 @@ pub struct Hub<P> {
     /// Without it, only the harmless rich outputs are shown.
     secret_of_displays: Option<String>,
     flow: Flow,
+    /// How many checks of `:dep` lines there have been.
+    checks: u64,
 }
 
 /// A cell of ours that gives evcxr a new process for the cells, or lets a new one load the crates.
 pub(crate) struct Chore {
     pub(crate) request: Message,
     /// What then goes to the kernel.
-    then: Option<Message>,
+    pub(crate) then: Option<Message>,
 }
 
 /// Until a broadcast of the kernel reaches us, nothing is sent to it: a subscription takes effect
@@ -121,6 +124,7 @@ impl<P: Processes> Hub<P> {
             crates: Crates::default(),
             secret_of_displays: None,
             flow: Flow::default(),
+            checks: 0,
         };
         hub.greet();
         hub
@@ -240,18 +244,34 @@ impl<P: Processes> Hub<P> {
         let change = self.flow.begin();
         self.steer(change);
         self.cell = Some(Cell::new(now, request.clone()));
-        if lines.is_empty() || !self.processes.check_dep(&lines) {
-            self.send(Port::KernelShell, request);
+        self.checks += 1;
+        if lines.is_empty() || !self.processes.check_dep(self.checks, &lines) {
+            self.send_cell(request);
         }
+    }
+
+    /// The cell goes to the kernel.
+    fn send_cell(&mut self, request: Message) {
+        if let Some(cell) = &mut self.cell {
+            cell.is_sent = true;
+        }
+        self.send(Port::KernelShell, request);
     }
 
     /// What the running cell's `:dep` lines cost: nothing, or a new process for the cells, of which the
     /// reader is told before.
-    pub fn checked(&mut self, answer: &str) {
-        let Some(cell) = &self.cell else { return };
+    pub fn checked(&mut self, number: u64, answer: &str) {
+        let Some(cell) = self
+            .cell
+            .as_ref()
+            .filter(|cell| !cell.is_sent && number == self.checks)
+        else {
+            // Stop was pressed meanwhile.
+            return;
+        };
         let request = cell.request.clone();
         if answer.is_empty() {
-            return self.send(Port::KernelShell, request);
+            return self.send_cell(request);
         }
         let content = json!({"name": "stdout", "text": format!("{answer}\n")});
         let told = self.key.broadcast(&request, "stream", &content);
@@ -275,7 +295,7 @@ impl<P: Processes> Hub<P> {
             return;
         };
         match chore.then {
-            Some(request) => self.send(Port::KernelShell, request),
+            Some(request) => self.send_cell(request),
             None => self.resume(now),
         }
     }
@@ -289,7 +309,10 @@ impl<P: Processes> Hub<P> {
         } else if let Some(cell) = &mut self.cell
             && reply.answers(&cell.request)
         {
-            cell.reply = Some(reply);
+            let mut content = reply.content();
+            let ahead = self.ahead;
+            renumber(&mut content, ahead);
+            cell.reply = Some(self.key.variant(&reply, "execute_reply", &content));
             self.settle(now);
         } else if let Some(hidden) = self.cell.as_ref().and_then(Cell::hidden_request)
             && reply.answers(hidden)
@@ -375,32 +398,28 @@ impl<P: Processes> Hub<P> {
     /// Counts cells from 1.
     fn numbered(&mut self, now: Instant, message: Message) {
         let mut content = message.content();
-        self.renumber(&mut content);
+        renumber(&mut content, self.ahead);
         let message = self.key.variant(&message, message.kind(), &content);
         self.broadcast(now, message);
-    }
-
-    pub(crate) fn renumber(&self, content: &mut Value) {
-        if let Some(number) = content["execution_count"].as_u64() {
-            content["execution_count"] = json!(number.saturating_sub(self.ahead));
-        }
     }
 
     /// The value of a cell's last expression.
     fn result(&mut self, now: Instant, message: Message) {
         let content = message.content();
-        let is_command = |line: &str| line.trim_start().starts_with(':');
+        // What evcxr itself shows for `:vars` and the like.
+        let is_command = |line: &str| {
+            line.trim_start().starts_with(':') && !line.trim_start().starts_with(":dep")
+        };
         let code = self
             .cell
             .as_ref()
             .map(|cell| cell.request.content()["code"].clone());
-        let has_command =
-            code.and_then(|code| code.as_str().map(|code| code.lines().any(is_command)));
+        let has_command = code.and_then(|code| Some(before_rust(code.as_str()?).any(is_command)));
         let secret = self.secret_of_displays.as_deref();
         match shown(content, secret.filter(|_| has_command != Some(true))) {
             Shown::Nothing => {}
             Shown::Content(mut content) => {
-                self.renumber(&mut content);
+                renumber(&mut content, self.ahead);
                 let message = self.key.variant(&message, "execute_result", &content);
                 self.broadcast(now, message);
             }
@@ -433,6 +452,9 @@ impl<P: Processes> Hub<P> {
             if !cell.is_muted {
                 self.add_text(now, &message, "stdout", printed);
             }
+        } else if cell.stop.is_some() && said.starts_with("Shell command failed with exit code 0") {
+            let text = "Stopped: the command was ended.";
+            content = json!({"ename": "Stopped", "evalue": text, "traceback": [text]});
         } else if content["evalue"] == NOT_UTF8 && cell.catch_up.is_none() {
             let text = "This cell wrote bytes to stdout that are not UTF-8: that line is lost, and \
                         so are the variables that are new in this cell.";
@@ -498,9 +520,6 @@ impl<P: Processes> Hub<P> {
         };
         if let Some(cell) = &mut self.cell {
             cell.wait_for_end(now);
-            if cell.is_muted {
-                return;
-            }
             // The cell ended in the middle of a line, and evcxr has not noticed its end.
             let end = text
                 .strip_suffix('\n')
@@ -508,6 +527,9 @@ impl<P: Processes> Hub<P> {
             if let Some(before) = end {
                 text = before;
                 self.processes.end_cell();
+            }
+            if cell.is_muted {
+                return;
             }
         }
         self.add_text(now, &message, stream, text);
@@ -573,6 +595,13 @@ impl<P: Processes> Hub<P> {
         for update in self.displays.take_all() {
             self.outbox.push((Port::Iopub, update));
         }
+    }
+}
+
+/// evcxr's number of a cell as ours.
+fn renumber(content: &mut Value, ahead: u64) {
+    if let Some(number) = content["execution_count"].as_u64() {
+        content["execution_count"] = json!(number.saturating_sub(ahead));
     }
 }
 

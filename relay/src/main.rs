@@ -154,7 +154,7 @@ struct Relay<'a> {
     front: &'a mut FrontSockets,
     kernel: KernelSockets,
     /// What `:dep` lines would cost.
-    answers: mpsc::UnboundedReceiver<String>,
+    answers: mpsc::UnboundedReceiver<(u64, String)>,
 }
 
 impl Relay<'_> {
@@ -175,7 +175,7 @@ impl Relay<'_> {
                 message = kernel.shell.recv() => self.take(message?, Hub::reply),
                 message = kernel.iopub.recv() => self.take(message?, Hub::output),
                 // Input is asked for and given without the hub.
-                Some(answer) = self.answers.recv() => self.hub.checked(&answer),
+                Some((number, answer)) = self.answers.recv() => self.hub.checked(number, &answer),
                 message = front.stdin.recv() => kernel.stdin.send(message?).await?,
                 message = kernel.stdin.recv() => drop(front.stdin.send(message?).await),
                 () = sleep_until(due.unwrap_or(now)), if due.is_some() => self.hub.tick(Instant::now()),

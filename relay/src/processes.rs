@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -19,8 +20,11 @@ pub struct KernelProcesses {
     /// The program that says what a `:dep` line would cost, if there is one.
     pub dep_check: Option<OsString>,
     /// Where its answers go.
-    pub answers: UnboundedSender<String>,
+    pub answers: UnboundedSender<(u64, String)>,
 }
+
+/// For an answer of that program.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that has not ended.
 struct Process {
@@ -78,16 +82,27 @@ fn runs_cells(id: i32) -> bool {
     variables.any(|variable| variable == b"EVCXR_IS_RUNTIME=1")
 }
 
-/// Whether it is the shell of a line that begins with `!`.
+/// Whether it is one of a line that begins with `!`: evcxr says to all cargoes where to build.
 fn is_shell(id: i32) -> bool {
-    let command = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    command.starts_with(b"sh\0-c\0")
+    let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    let is_of_cargo = variables.any(|variable| variable.starts_with(b"CARGO_BUILD_BUILD_DIR="));
+    !is_of_cargo && !runs_cells(id)
 }
 
-/// What a process's stdout and stderr lead to.
-fn outputs(id: i32) -> Vec<PathBuf> {
-    let links = [1, 2].map(|number| std::fs::read_link(format!("/proc/{id}/fd/{number}")));
-    links.into_iter().flatten().collect()
+/// What these of a process's files lead to.
+fn links(id: i32, of: impl Fn(i32) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(format!("/proc/{id}/fd"));
+    let entries = entries.into_iter().flatten().flatten();
+    let is_one = |name: &OsString| {
+        name.to_str()
+            .and_then(|name| name.parse().ok())
+            .is_some_and(&of)
+    };
+    let chosen = entries.filter(|entry| is_one(&entry.file_name()));
+    chosen
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .collect()
 }
 
 /// Clock ticks since the machine's start, as many as `ago` before now.
@@ -159,7 +174,8 @@ impl Processes for KernelProcesses {
 
     fn runs_code(&self) -> bool {
         let Some(runtime) = self.runtime(&all()) else {
-            return false;
+            // It has died, and the cell with it.
+            return true;
         };
         // Between cells it reads its stdin: the number of that system call, and 0 for stdin.
         let call = std::fs::read_to_string(format!("/proc/{runtime}/syscall")).unwrap_or_default();
@@ -174,22 +190,27 @@ impl Processes for KernelProcesses {
 
     fn end(&self) {
         let all = all();
-        let Some(runtime) = self.runtime(&all) else {
-            return;
-        };
-        // evcxr waits until nobody can write to these any more, be it a child or not.
-        let outputs_of_cells = outputs(runtime);
+        let runtime = self.runtime(&all);
+        // evcxr reads the output of the cells until nobody can write to it any more, be it a child or not.
+        let kernel = self
+            .kernel
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or(0);
+        let its_own = links(kernel, |number| number <= 2);
+        let mut pipes = links(kernel, |number| number > 2);
+        pipes
+            .retain(|link| link.to_string_lossy().starts_with("pipe:[") && !its_own.contains(link));
         let holds = |process: &&Process| {
-            outputs(process.id)
-                .iter()
-                .any(|output| outputs_of_cells.contains(output))
+            let outputs = links(process.id, |number| number == 1 || number == 2);
+            process.id != kernel && outputs.iter().any(|output| pipes.contains(output))
         };
         let holders = all.iter().filter(holds).map(|process| process.id);
-        let started = descendants(&all, [runtime])
-            .into_iter()
-            .map(|process| process.id);
+        let started = descendants(&all, runtime);
+        let started = started.into_iter().map(|process| process.id);
         let others: HashSet<i32> = holders.chain(started).collect();
-        send(runtime, Signal::KILL);
+        if let Some(runtime) = runtime {
+            send(runtime, Signal::KILL);
+        }
         others.into_iter().for_each(|id| send(id, Signal::KILL));
     }
 
@@ -218,19 +239,21 @@ impl Processes for KernelProcesses {
         }
     }
 
-    fn check_dep(&self, lines: &str) -> bool {
+    fn check_dep(&self, number: u64, lines: &str) -> bool {
         let Some(program) = &self.dep_check else {
             return false;
         };
         let mut command = tokio::process::Command::new(program);
-        command.arg(lines);
+        command.arg(lines).stdin(Stdio::null()).kill_on_drop(true);
         let answers = self.answers.clone();
         tokio::spawn(async move {
-            let output = command.stdin(std::process::Stdio::null()).output().await;
-            let answer =
-                output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-            // Without an answer the line goes to evcxr, which says what is wrong with it.
-            let _ = answers.send(answer.unwrap_or_default());
+            let output = tokio::time::timeout(PATIENCE, command.output()).await;
+            // Without an answer the lines go to evcxr, which says what is wrong with them.
+            let text = match output {
+                Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+                Ok(Err(_)) | Err(_) => String::new(),
+            };
+            let _ = answers.send((number, text));
         });
         true
     }

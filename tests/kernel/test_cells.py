@@ -152,8 +152,12 @@ def test_a_caught_panic_is_not_told_for_another(kernel):
     assert caught.status == "ok" and caught.data == {"text/plain": "true"}, caught
     reply = kernel.run('std::panic::resume_unwind(Box::new("handed on"));')
     assert reply.status == "error" and reply.errors == ["no message"], reply
+    assert not reply.stderr, reply
     reply = kernel.run('std::panic::catch_unwind(|| panic!("caught")).is_err(); panic!("mine");')
-    assert reply.status == "error" and reply.errors == ["mine"], reply
+    assert reply.status == "error" and reply.errors == ["mine"] and reply.stderr == "panic: caught\n", reply
+    kernel.run('std::panic::catch_unwind(|| panic!("caught")).is_err()')
+    reply = kernel.run('panic!("mine");')
+    assert reply.errors == ["mine"] and not reply.stderr, reply
 
 
 def test_after_a_lost_process_the_first_panic_is_one_line(fresh_kernel):

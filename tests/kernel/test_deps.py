@@ -57,6 +57,9 @@ def test_a_crate_that_cannot_be_had_is_one_error_and_later_cells_work(kernel, li
     assert kernel.run("let kept: i32 = 3;").status == "ok"
     reply = kernel.run(f"{line}\n1")
     assert reply.status == "error" and len(reply.errors) == 1, reply
+    # evcxr has left a Cargo.toml behind that knows no other crate.
+    folder = Path(environment(kernel)["EVCXR_TMPDIR"])
+    assert "asks more" in check(folder, ':dep serde = { version = "1", features = ["rc"] }')
     assert kernel.run("kept").data["text/plain"] == "3"
 
 
@@ -81,7 +84,8 @@ def test_the_versions_stay_whatever_a_crate_is_looked_up_by(tmp_path):
     def cargo(name, dependencies):
         (tmp_path / "Cargo.toml").write_text(head.format(name) + dependencies)
         command = [BIN / "cargo", "metadata", "--format-version=1"]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        of_kernel = os.environ | {"EVCXR_TMPDIR": str(tmp_path)}
+        result = subprocess.run(command, cwd=tmp_path, env=of_kernel, capture_output=True, text=True, check=True)
         return {package["name"]: package["version"] for package in json.loads(result.stdout)["packages"]}
 
     crate = f'{KERNEL_NAME} = {{ path = "{ROOT}" }}\n'
@@ -91,6 +95,17 @@ def test_the_versions_stay_whatever_a_crate_is_looked_up_by(tmp_path):
     assert cargo("ctx", crate + 'csv = "1"\n')["itoa"] == "1.0.14"
 
 
+def test_a_reader_s_own_cargo_calls_are_cargo_s(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "lib.rs").touch()
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "mine"\nversion = "1.0.0"\n')
+    (tmp_path / "Cargo.lock").write_text("version = 4\n")
+    elsewhere = os.environ | {"EVCXR_TMPDIR": str(TEMPLATE)}
+    subprocess.run([BIN / "cargo", "check", "--quiet"], cwd=tmp_path, env=elsewhere, check=True)
+    assert "mine" in (tmp_path / "Cargo.lock").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"Cargo.lock", "Cargo.toml", "src", "target"}
+
+
 def check(folder: Path, lines: str) -> str:
     command = [BIN / "check-dep", lines]
     environment = os.environ | {"EVCXR_TMPDIR": str(folder)}
@@ -98,11 +113,19 @@ def check(folder: Path, lines: str) -> str:
 
 
 def test_what_a_line_costs_is_told_before(tmp_path):
-    for name in ("Cargo.toml", "Cargo.lock"):
+    for name in ("Cargo.toml.built", "Cargo.lock"):
         shutil.copy(TEMPLATE / name, tmp_path)
     for free in (':dep itertools = "*"', ':dep csv = "1"\n:dep serde_json = "1"', ":dep rand", ':dep nowhere_to_be_had = "1"'):
         assert check(tmp_path, free) == "", free
     assert check(tmp_path, ':dep energy-discrepancy = { path = "..", features = ["notebook"] }') == ""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "Cargo.toml").write_text('[package]\nname = "own"\nversion = "1.0.0"\n')
+    (tmp_path / "own" / "src").mkdir()
+    (tmp_path / "own" / "src" / "lib.rs").touch()
+    assert check(tmp_path, f":dep {tmp_path}/own\n:dep serde") == ""
+    with (tmp_path / "own" / "Cargo.toml").open("a") as manifest:
+        manifest.write('[dependencies]\nserde = { version = "1", features = ["rc"] }\n')
+    assert check(tmp_path, f":dep {tmp_path}/own").startswith("own: asks more of crates")
     costly = check(tmp_path, ':dep serde = { version = "1", features = ["rc"] }')
     assert costly.count("\n") == 1 and costly.startswith("serde: asks more of crates"), costly
     assert "(serde, serde_core)" in costly and "the variables of all cells are lost" in costly

@@ -76,7 +76,7 @@ def test_stop_ends_the_programs_that_a_cell_has_started_and_keeps_the_variables(
         reply = press_at(kernel, WAITS.format(program, arguments), 1.5)
         assert reply.status == "ok" and "SIGTERM" in reply.stdout and reply.seconds < 8, reply.stdout[-200:]
     reply = press_at(kernel, "!sleep 45", 1)
-    assert reply.status == "error" and reply.seconds < 4, reply
+    assert reply.errors == ["Stopped: the command was ended."] and reply.seconds < 4, reply
     assert kernel.run("earlier").data["text/plain"] == "7"
     # What an earlier cell has started runs on.
     assert kernel.run("let mut server = server; server.try_wait()?.is_none()").data["text/plain"] == "true"
@@ -89,6 +89,20 @@ def test_the_second_press_ends_a_program_that_ignores_the_first(kernel):
         assert reply.status == "error" and reply.seconds < 8, reply
         assert len(reply.errors) == 1 and "the variables of all cells are lost" in reply.errors[0], reply
         assert kernel.run('println!("new cell");').stdout == "new cell\n"
+
+
+def test_a_lost_process_whose_output_a_program_holds_ends_by_the_second_press(kernel):
+    assert kernel.run('let held = std::process::Command::new("sleep").arg("60").spawn()?;').status == "ok"
+    reply = press_at(kernel, "std::process::exit(0);", 1, 3)
+    assert reply.status == "error" and reply.seconds < 10, reply
+    assert "the variables of all cells are lost" in reply.errors[0], reply
+    assert kernel.run('println!("new cell");').stdout == "new cell\n"
+
+
+def test_a_cell_that_waits_for_input_can_be_ended(kernel):
+    reply = press_at(kernel, "std::io::stdin().read_line(&mut String::new())?;", 1, 2.5, 4)
+    assert reply.status == "error" and "the variables of all cells are lost" in reply.errors[0], reply
+    assert kernel.run("1").data == {"text/plain": "1"}
 
 
 def test_what_a_stopped_loop_has_printed_is_not_in_the_next_cell(kernel):

@@ -47,7 +47,7 @@ impl Processes for Played {
     fn resume(&self) {
         self.resumes.set(self.resumes.get() + 1);
     }
-    fn check_dep(&self, _: &str) -> bool {
+    fn check_dep(&self, _: u64, _: &str) -> bool {
         self.checks.get()
     }
 }
@@ -434,6 +434,7 @@ fn after_bytes_that_are_no_utf8_the_next_cell_gets_its_own_output() {
     stage.count += 1;
     stage.done(&end, "ok");
     assert_eq!(stage.kinds(Port::Shell), ["execute_reply"]);
+    assert_eq!(stage.seen(Port::Shell)[0].1["execution_count"], 1);
     assert_eq!(stage.text(), "after\n");
 
     let next = stage.run();
@@ -679,13 +680,60 @@ fn a_flood_of_lines_is_paused_until_it_has_come() {
 }
 
 #[test]
+fn a_press_while_dep_lines_are_checked_runs_nothing() {
+    let mut stage = Stage::new();
+    stage.played.checks.set(true);
+    let content = json!({"code": ":dep itertools\n1", "stop_on_error": true});
+    stage
+        .hub
+        .request(stage.now, stage.key.request("execute_request", &content));
+    stage
+        .hub
+        .request(stage.now, stage.key.request("execute_request", &content));
+    stage.presses_stop();
+    stage.hub.checked(1, "it costs the variables");
+    assert_eq!(stage.errors(), ["Stopped before it ran."]);
+    assert_eq!(stage.kinds(Port::Shell), ["execute_reply", "execute_reply"]);
+    assert_eq!(
+        (stage.played.killed.get(), stage.text()),
+        (0, String::new())
+    );
+    // While the process is started anew, too.
+    stage
+        .hub
+        .request(stage.now, stage.key.request("execute_request", &content));
+    stage.hub.checked(2, "it costs the variables");
+    let chore = stage.sent();
+    stage.presses_stop();
+    stage.count += 1;
+    stage.done(&chore, "error");
+    assert_eq!(stage.sent().content()["code"], "print!(\"\");");
+    assert_eq!(stage.errors().len(), 2);
+}
+
+#[test]
+fn a_cell_that_waits_for_input_is_ended_by_the_third_press() {
+    let mut stage = Stage::new();
+    let request = stage.run();
+    stage.played.rests.set(true);
+    for _ in 0..3 {
+        stage.presses_stop();
+        stage.pass(Duration::from_secs(2));
+    }
+    assert_eq!(stage.played.killed.get(), 1);
+    // What is left of a muted cell's output can end within a line.
+    stage.prints(&request, &format!("half{END}\n"));
+    assert_eq!(stage.played.ends.get(), 1);
+}
+
+#[test]
 fn a_dep_line_that_costs_the_process_is_told_before_it_is_run() {
     let mut stage = Stage::new();
     stage.played.checks.set(true);
     let code = ":dep itertools = \"0.14\"\n1";
     let request = stage.key.request("execute_request", &json!({"code": code}));
     stage.hub.request(stage.now, request.clone());
-    stage.hub.checked("it costs the variables");
+    stage.hub.checked(1, "it costs the variables");
     assert_eq!(stage.text(), "it costs the variables\n");
     assert_eq!(stage.played.killed.get(), 1);
     let chore = stage.sent();
@@ -702,7 +750,7 @@ fn a_dep_line_that_costs_the_process_is_told_before_it_is_run() {
         stage.now,
         stage.key.request("execute_request", &json!({"code": code})),
     );
-    stage.hub.checked("");
+    stage.hub.checked(2, "");
     assert_eq!(stage.sent().content()["code"], code);
     assert_eq!(stage.played.killed.get(), 1);
 }
