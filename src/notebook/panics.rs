@@ -80,8 +80,10 @@ fn tell(panic: Panic) {
     if panic.is_told {
         eprintln!("{panic}");
     }
-    // An earlier one that ended no cell: it was caught, or this one is about to abort.
-    if let Some(earlier) = replace(Some(panic)).filter(|earlier| !earlier.is_told) {
+    // An earlier one of this cell that did not end it: it was caught, or this one is about to abort.
+    let cell = panic.cell;
+    let earlier = replace(Some(panic)).filter(|earlier| !earlier.is_told && earlier.cell == cell);
+    if let Some(earlier) = earlier {
         eprintln!("{earlier}");
     }
 }
