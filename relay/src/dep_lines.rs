@@ -97,11 +97,10 @@ fn name_of(folder: &Path) -> Option<String> {
     let mut lines = manifest
         .lines()
         .skip_while(|line| line.trim() != "[package]");
-    let name = lines.find_map(|line| {
+    lines.find_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == "name").then(|| value.trim().trim_matches('"').to_owned())
-    });
-    name
+    })
 }
 
 /// The path in a value, between its quotation marks, and what is around it.
