@@ -32,7 +32,7 @@ def test_crates_of_one_s_own_come_into_a_running_kernel(fresh_kernel):
     assert kernel.run(NET).status == "ok"
     cells = {
         ':dep serde_json = "1"\nprintln!("{}", serde_json::json!([1]));': "[1]\n",
-        ':dep itertools = "*"\nuse itertools::Itertools;\nprintln!("{}", (0..3).join("-"));': "0-1-2\n",
+        ':dep itertools = "0.14"\nuse itertools::Itertools;\nprintln!("{}", (0..3).join("-"));': "0-1-2\n",
         ':dep rand = "*"\nprintln!("{}", rand::random::<f64>() < 1.0);': "true\n",
         ':dep itoa = "1"\nprintln!("{}", itoa::Buffer::new().format(42));': "42\n",
     }
@@ -115,7 +115,7 @@ def check(folder: Path, lines: str) -> str:
 def test_what_a_line_costs_is_told_before(tmp_path):
     for name in ("Cargo.toml.built", "Cargo.lock"):
         shutil.copy(TEMPLATE / name, tmp_path)
-    for free in (':dep itertools = "*"', ':dep csv = "1"\n:dep serde_json = "1"', ":dep rand", ':dep nowhere_to_be_had = "1"'):
+    for free in (':dep itertools = "0.14"', ':dep csv = "=1.4.0"\n:dep serde_json = "1"', ":dep rand", ':dep nowhere_to_be_had = "1"'):
         assert check(tmp_path, free) == "", free
     assert check(tmp_path, ':dep energy-discrepancy = { path = "..", features = ["notebook"] }') == ""
     (tmp_path / "own").mkdir()
