@@ -13,6 +13,7 @@
 use super::output::{self, Reader};
 use super::panics;
 use super::relay::Relay;
+use super::stdout;
 use std::fmt;
 
 /// Tells why the cell failed: below the cell, or on stderr where nothing else can be done.
@@ -54,7 +55,7 @@ pub fn piece(text: fmt::Arguments) {
     panics::watch_in_kernel();
     match Reader::get() {
         Reader::Relay(relay) => relay.print(&text.to_string()),
-        Reader::Evcxr => print!("{}", output::quoted(&text.to_string())),
+        Reader::Evcxr => print!("{}", stdout::quoted(&text.to_string())),
         Reader::Terminal => print!("{text}"),
     }
 }
@@ -62,7 +63,7 @@ pub fn piece(text: fmt::Arguments) {
 /// evcxr's line after a `?` that has ended the cell.
 #[doc(hidden)]
 pub fn errored() {
-    output::write("EVCXR_ERROR_OCCURRED\n");
+    stdout::write("EVCXR_ERROR_OCCURRED\n");
 }
 
 /// evcxr's line after a panic.
@@ -74,7 +75,7 @@ pub fn panicked() {
             None => relay.fail("panic", "no message", &["panic: no message"]),
         }
     }
-    output::write("EVCXR_PANIC_NOTIFICATION\n");
+    stdout::write("EVCXR_PANIC_NOTIFICATION\n");
 }
 
 /// Stands for `eprintln!` in cells, where it also makes a failed `?` a failed cell.

@@ -2,6 +2,7 @@
 
 use super::output::{self, Reader};
 use super::panics;
+use super::stdout;
 use crate::Error;
 use base64::Engine;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,8 +49,8 @@ impl Display {
             // Whole lines in one write: half a line at a cell's end would hang the kernel.
             Reader::Evcxr => {
                 let contents =
-                    contents.map(|(mime, content)| block((mime, &output::quoted(content))));
-                output::write(&contents.concat());
+                    contents.map(|(mime, content)| block((mime, &stdout::quoted(content))));
+                stdout::write(&contents.concat());
             }
             Reader::Terminal => output::line(text),
         }
@@ -74,7 +75,7 @@ pub(crate) fn debug_figure(text: &str, png: impl FnOnce() -> Result<Vec<u8>, Err
     if std::env::var_os("EVCXR_IS_RUNTIME").is_none() {
         return text.to_owned();
     }
-    let text = output::quoted(text);
+    let text = stdout::quoted(text);
     match png() {
         Ok(png) => {
             let blocks = [("image/png", &*base64(&png)), ("text/plain", &text)].map(block);

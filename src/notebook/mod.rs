@@ -13,6 +13,7 @@ mod progress;
 mod relay;
 mod results;
 mod start;
+mod stdout;
 mod stop;
 pub(crate) mod table;
 

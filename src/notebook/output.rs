@@ -1,7 +1,7 @@
 //! Where a cell's output goes.
 
 use super::relay::Relay;
-use std::io::Write;
+use super::stdout::{OF_EVCXR, quoted, write};
 use std::sync::LazyLock;
 
 /// Who reads what this process prints.
@@ -29,9 +29,6 @@ impl Reader {
     }
 }
 
-/// How all lines begin by which evcxr and the process of the cells understand each other.
-pub(crate) const OF_EVCXR: &str = "EVCXR_";
-
 /// Lines from this length on can come late (see [`Relay::close`]).
 const LONG: usize = 32_000;
 
@@ -58,18 +55,4 @@ pub(crate) fn debug_text(text: &str) -> String {
         Reader::Relay(_) | Reader::Evcxr => quoted(text),
         Reader::Terminal => text.to_owned(),
     }
-}
-
-/// The text with a space of no width in all that could be a word of evcxr's.
-pub(crate) fn quoted(text: &str) -> String {
-    text.replace(OF_EVCXR, "EVCXR\u{200b}_")
-}
-
-/// One write to stdout, so that nothing comes between its lines.
-pub(crate) fn write(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    // A front end that has gone is no reason to end the user's process.
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
 }

@@ -4,7 +4,7 @@
 //! relay gives the kernel a secret in `EVCXR_RELAY`, and turns a line of stdout that begins with
 //! it into the Jupyter message that the line names. Nothing outside this file knows of that.
 
-use super::output;
+use super::stdout;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -57,17 +57,17 @@ impl Relay {
     /// Ends a cell's output by a short line, as each marker does: a last line of many kilobytes
     /// may reach evcxr's front end only after the cell's end.
     pub(crate) fn close(&self) {
-        output::write(&self.nothing());
+        stdout::write(&self.nothing());
     }
 
     fn send(&self, kind: &str, content: Value) {
-        output::write(&self.marker(kind, content));
+        stdout::write(&self.marker(kind, content));
     }
 
     fn marker(&self, kind: &str, content: Value) -> String {
         let message = json!({ "msg_type": kind, "content": content }).to_string();
         // evcxr looks for its own words anywhere in a line.
-        let message = message.replace(output::OF_EVCXR, "\\u0045VCXR_");
+        let message = message.replace(stdout::OF_EVCXR, "\\u0045VCXR_");
         format!("\u{1}{} {message}\n{}", self.secret, self.nothing())
     }
 

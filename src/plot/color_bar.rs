@@ -1,6 +1,6 @@
 //! The colour bar of a figure.
 
-use super::draw::{Area, failed};
+use super::area::{Area, failed};
 use super::theme::{self, font};
 use super::{ColorScale, frame, text};
 use crate::Error;

@@ -1,21 +1,11 @@
 //! Drawing a chart with plotters, on a bitmap or as SVG.
 
+use super::area::{Area, Pixels};
 use super::embedded::Embedded;
 use super::legend::Entries;
 use super::{Chart, Legend, frame};
 use crate::Error;
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use std::ops::Range;
-
-pub(crate) type Area<DB> = DrawingArea<DB, Shift>;
-
-/// Columns and rows of pixels.
-pub(crate) type Pixels = (Range<i32>, Range<i32>);
-
-pub(crate) fn failed(error: impl std::fmt::Display) -> Error {
-    Error::Figure(error.to_string())
-}
 
 /// Draws `chart` into `area`, where `scale` pixels are one pixel of the final picture, with room
 /// for a title where it is `titled`. Says where its plane lies.

@@ -1,7 +1,7 @@
 //! What surrounds a chart's plane: its title, and axes or a thin frame.
 
+use super::area::{Area, failed};
 use super::axis::Scale;
-use super::draw::{Area, failed};
 use super::layout::{BARE_MARGIN, BARE_TITLE};
 use super::picture::Picture;
 use super::plane::Plane;

@@ -1,6 +1,7 @@
 //! Where the parts of a figure stand: its title, labels, charts and colour bar.
 
-use super::draw::{Area, Pixels, draw, failed};
+use super::area::{Area, Pixels, failed};
+use super::draw::draw;
 use super::embedded::Embedded;
 use super::{Figure, text, theme};
 use crate::Error;

@@ -1,6 +1,6 @@
 //! A chart's legend: where it stands, and how it is drawn.
 
-use super::draw::{Area, failed};
+use super::area::{Area, failed};
 use super::plane::line_style;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color};

@@ -3,6 +3,7 @@
 //! [`Chart`] describes one pair of axes, [`Figure`] one or several in a grid. The font is part
 //! of the crate, so that a figure has the same pixels on every machine.
 
+mod area;
 mod axis;
 mod bitmap;
 mod chart;

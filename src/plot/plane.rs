@@ -1,9 +1,9 @@
 //! The plane of a chart, and what is drawn on it.
 
 use super::Line;
+use super::area::{Area, failed};
 use super::axis::{Scale, Ticked};
 use super::clip::clip;
-use super::draw::{Area, failed};
 use super::embedded::{Canvas, Embedded};
 use super::picture::Picture;
 use super::stroke::{Stroke, stroke};

@@ -1,6 +1,6 @@
 //! Lines in pixels: solid, dashed, dotted.
 
-use super::draw::{Area, failed};
+use super::area::{Area, failed};
 use crate::Error;
 use plotters::prelude::*;
 

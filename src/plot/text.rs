@@ -1,6 +1,6 @@
 //! Text as it is shown: in one line, of characters that a picture and XML can hold, inside its room.
 
-use super::draw::{Area, failed};
+use super::area::{Area, failed};
 use super::theme::font;
 use crate::Error;
 use plotters::prelude::*;
