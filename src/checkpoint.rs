@@ -4,9 +4,7 @@
 //! It is packed by gzip without compression, for gzip's checksum: `gunzip` gives what Python's
 //! safetensors package reads.
 
-use crate::backend::{Backend, Number};
 use crate::energy::Parameters;
-use crate::energy::weights::{decode, encode, file_type};
 use crate::{Error, file};
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use safetensors::tensor::{Dtype as FileType, SafeTensors, TensorView};
@@ -20,7 +18,56 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = "checkpoint.safetensors.gz";
 /// Raised whenever old files can no longer be read.
-const FORMAT: &str = "energy-discrepancy checkpoint 1";
+const FORMAT: &str = "energy-discrepancy checkpoint 2";
+
+/// The numbers of lists.
+pub(crate) trait Number: Copy {
+    const TYPE: FileType;
+
+    fn encode(values: &[Self]) -> Vec<u8>;
+
+    fn decode(bytes: &[u8]) -> Vec<Self>;
+}
+
+impl Number for f32 {
+    const TYPE: FileType = FileType::F32;
+
+    fn encode(values: &[f32]) -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Vec<f32> {
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
+    }
+}
+
+impl Number for f64 {
+    const TYPE: FileType = FileType::F64;
+
+    fn encode(values: &[f64]) -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Vec<f64> {
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f64::from_le_bytes(*bytes))
+            .collect()
+    }
+}
 
 /// Where a run writes checkpoints on its way, and every how many steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,12 +153,7 @@ impl Checkpoint {
     }
 
     /// Adds the parameters of a net under their names, behind a prefix, with values from one list.
-    pub(crate) fn parameters<E: Number, Dev: Backend<E>>(
-        &mut self,
-        prefix: &str,
-        net: &dyn Parameters<E, Dev>,
-        values: &[E],
-    ) {
+    pub(crate) fn parameters(&mut self, prefix: &str, net: &dyn Parameters, values: &[f32]) {
         let mut rest = values;
         for (name, parameter) in net.parameters() {
             let (own, others) = rest.split_at(parameter.len().min(rest.len()));
@@ -122,9 +164,9 @@ impl Checkpoint {
 
     fn shaped<E: Number>(&mut self, name: String, sizes: Vec<usize>, values: &[E]) {
         let list = List {
-            number: file_type::<E>(),
+            number: E::TYPE,
             sizes,
-            bytes: encode(values),
+            bytes: E::encode(values),
         };
         self.lists.push((name, list));
     }
@@ -251,14 +293,10 @@ impl Saved {
     ///
     /// # Errors
     /// If one is missing, or has another shape or number type.
-    pub(crate) fn parameters<E: Number, Dev: Backend<E>>(
-        &self,
-        prefix: &str,
-        net: &dyn Parameters<E, Dev>,
-    ) -> Result<Vec<E>, Error> {
+    pub(crate) fn parameters(&self, prefix: &str, net: &dyn Parameters) -> Result<Vec<f32>, Error> {
         let mut values = Vec::new();
         for (name, parameter) in net.parameters() {
-            values.extend(self.shaped::<E>(&format!("{prefix}.{name}"), &parameter.sizes())?);
+            values.extend(self.shaped::<f32>(&format!("{prefix}.{name}"), &parameter.sizes())?);
         }
         Ok(values)
     }
@@ -267,15 +305,15 @@ impl Saved {
         let Some(list) = self.lists.get(name) else {
             return Err(Error::read(&self.path, format!("it holds no {name}")));
         };
-        if list.sizes != sizes || list.number != file_type::<E>() {
-            let (number, needed) = (list.number, file_type::<E>());
+        if list.sizes != sizes || list.number != E::TYPE {
+            let (number, needed) = (list.number, E::TYPE);
             let reason = format!(
                 "{name} has shape {:?} of {number}, but {sizes:?} of {needed} is needed",
                 list.sizes
             );
             return Err(Error::read(&self.path, reason));
         }
-        Ok(decode(list.number, &list.bytes).unwrap_or_default())
+        Ok(E::decode(&list.bytes))
     }
 }
 

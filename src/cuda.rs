@@ -1,7 +1,6 @@
-//! The GPU as a device: ordinary dfdx operations, nothing fused.
+//! The GPU as the device: ordinary dfdx operations, nothing fused.
 
 use crate::Error;
-use crate::backend::{Backend, Number};
 use cudarc::driver::result::{device, init};
 use dfdx::prelude::*;
 use std::cell::OnceCell;
@@ -25,18 +24,4 @@ pub(crate) fn first_gpu() -> Result<Cuda, Error> {
 
 fn unusable(error: impl Debug) -> Error {
     Error::Tensor(format!("no GPU can be used: {error:?}"))
-}
-
-impl<E: Number> Backend<E> for Cuda
-where
-    Cuda: Device<E>,
-{
-    // dfdx keeps to itself how a tensor's values lie in the GPU's memory.
-    fn is_row_major<S: Shape>(_: &Tensor<S, E, Self>) -> Option<bool> {
-        None
-    }
-
-    fn shared() -> Result<Self, Error> {
-        first_gpu()
-    }
 }

@@ -35,7 +35,6 @@
 //!
 //! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
 
-mod backend;
 mod checkpoint;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -53,9 +52,9 @@ pub mod prelude;
 mod preset;
 mod quadrature;
 pub mod sample;
+mod tensors;
 pub mod train;
 
-pub use backend::{Backend, Number, device};
 pub use dfdx;
 pub use energy::Energy;
 pub use error::Error;
@@ -64,6 +63,10 @@ pub use plotters;
 pub use preset::Preset;
 pub use quadrature::Quadrature;
 pub use rand;
+pub use tensors::{
+    GradientTape, Points, TapedPoints, TapedValues, Values, device, normal_points, normals, points,
+    to_vec,
+};
 
 /// The crate's random number generator: the same numbers on every platform and in every version.
 pub type Rng = rand_chacha::ChaCha12Rng;

@@ -1,22 +1,27 @@
 //! What a notebook cell imports: `use energy_discrepancy::prelude::*;`.
 
-pub use crate::data::{Data, Dataset, Images, Mnist, Toy, toy};
+pub use crate::data::{Data, Dataset, Density, Images, Mnist, Toy, toy};
 pub use crate::energy::{
-    Density, Energy, GaussianMixture, GradientTape, LatentPrior, Mlp, Parameter, Parameters,
-    Points, TapedPoints, TapedValues, Trainable, Values,
+    Energy, GaussianMixture, LatentPrior, Mlp, Parameter, Parameters, Trainable,
 };
-pub use crate::eval::{Comparison, LogDensityMse, Population};
+pub use crate::eval::{Comparison, LogDensityMse, Population, fisher_divergence};
 pub use crate::lebm::{Decoder, Generator, LatentEbm, Posterior};
 pub use crate::loss::{
-    ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, ScoreMatching,
-    fisher_divergence,
+    ContrastiveDivergence, EnergyDiscrepancy, Loss, MaximumLikelihood, Perturbation, ScoreMatching,
+    Terms,
 };
 pub use crate::notebook::{self, Claims, Live, Progress, Results, StopButton};
 pub use crate::plot::{
     Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
 };
 pub use crate::sample::{Langevin, Mala, Sampler};
-pub use crate::train::{Adam, HeldOut, History, Metric, Stopped, Sweep, Trainer};
-pub use crate::{Error, Preset, Quadrature, Rng, device, rng};
+pub use crate::train::{
+    Adam, HeldOut, History, Metric, Objective, Optimiser, Schedule, Stopped, Sweep, Trainer,
+    Training,
+};
+pub use crate::{
+    Error, Preset, Quadrature, Rng, device, normal_points, normals, points, rng, to_vec,
+};
+pub use crate::{GradientTape, Points, TapedPoints, TapedValues, Values};
 pub use dfdx::shapes::HasShape;
 pub use dfdx::tensor::AutoDevice;

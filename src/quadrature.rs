@@ -1,8 +1,7 @@
 //! Integration on an equidistant grid, in one or two dimensions.
 
 use crate::Error;
-use crate::backend::{Backend, Number};
-use crate::energy::{Points, tensor};
+use crate::tensors::{Points, points};
 use std::ops::Range;
 
 /// Points with weights, so that Σ_g w_g f(x_g) is ∫ f dx over a box.
@@ -89,12 +88,9 @@ impl Quadrature {
     ///
     /// # Errors
     /// If the device has no memory left.
-    pub fn points<E: Number, Dev: Backend<E>>(
-        &self,
-        device: &Dev,
-    ) -> Result<Points<E, Dev>, Error> {
+    pub fn points(&self) -> Result<Points, Error> {
         let shape = (self.weights.len(), self.dimension());
-        tensor(device, self.points.iter().copied(), shape)
+        points(self.points.iter().map(|x| *x as f32).collect(), shape)
     }
 
     /// w_g, one for each point.
@@ -130,13 +126,12 @@ fn extend<T, X: Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device;
     use dfdx::prelude::*;
 
     #[test]
     fn a_square_is_integrated_row_by_row() {
         let grid = Quadrature::square(-1.0..3.0, 5).unwrap();
-        let points: Points<f64> = grid.points(&device().unwrap()).unwrap();
+        let points = grid.points().unwrap();
         assert_eq!(points.shape(), &(25, 2));
         assert_eq!(points.as_vec()[..6], [-1.0, -1.0, -1.0, 0.0, -1.0, 1.0]);
         // Exact for what is linear in each coordinate: ∫∫ (1 + x y) = 16 + 4 · 4.

@@ -3,10 +3,8 @@
 use super::Data;
 use super::missing::Checks;
 use super::units::Units;
-use crate::backend::{Backend, Number};
-use crate::energy::{Points, for_each_backend, tensor};
-use crate::{Error, Rng, rng};
-use dfdx::prelude::*;
+use crate::tensors::{Points, points};
+use crate::{Error, Rng};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,10 +25,10 @@ use std::sync::Arc;
 ///
 /// let rows = [[170.0, 62.0], [181.0, 80.0], [166.0, 55.0]];
 /// let data = Dataset::new(&rows)?.with_names(&["height/cm", "mass/kg"])?;
-/// let batch: Points = data.sample(2, &mut rng(0))?;
+/// let batch = data.sample(2, &mut rng(0))?;
 /// assert_eq!(batch.shape(), &(2, 2));
 ///
-/// let height: Points<f64> = data.columns(&["height/cm"])?.points()?;
+/// let height = data.columns(&["height/cm"])?.points()?;
 /// assert_eq!(height.as_vec(), [170.0, 181.0, 166.0]);
 /// # Ok::<(), Error>(())
 /// ```
@@ -149,37 +147,17 @@ impl Dataset {
     /// All points in their order, `(N, D)`.
     ///
     /// # Errors
-    /// If a column is text, a value is missing, single precision is asked for and cannot hold a
+    /// If a column is text, a value is missing, single precision cannot hold a
     /// column (too large, or too fine for their size: time stamps), or the device has no memory left.
-    pub fn points<E: Dtype, Dev: Device<E>>(&self) -> Result<Points<E, Dev>, Error>
-    where
-        Self: Data<E, Dev>,
-    {
-        // All rows need no random numbers.
-        self.sample(self.len(), &mut rng(0))
+    pub fn points(&self) -> Result<Points, Error> {
+        self.points_of(0..self.len())
     }
 
-    fn sample_on<E: Number, Dev: Backend<E>>(
-        &self,
-        n: usize,
-        rng: &mut Rng,
-    ) -> Result<Points<E, Dev>, Error> {
-        match size_of::<E>() < size_of::<f64>() {
-            true => self.check_single()?,
-            false => self.check_numbers()?,
-        }
-        let (rows, d) = (self.len(), self.dimension);
-        let shape = (n, d);
-        if n == rows {
-            return tensor(&Dev::shared()?, self.values.iter().copied(), shape);
-        }
-        if n > rows {
-            let expected = format!("{shape:?} or more for a sample of {n} different points");
-            return Err(Error::shape("the data set", (rows, d), expected));
-        }
-        let chosen = rand::seq::index::sample(rng, rows, n).into_iter();
-        let values = chosen.flat_map(|i| &self.values[i * d..(i + 1) * d]);
-        tensor(&Dev::shared()?, values.copied(), shape)
+    fn points_of(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Points, Error> {
+        self.check_single()?;
+        let (n, d) = (rows.len(), self.dimension);
+        let values = rows.flat_map(|i| &self.values[i * d..(i + 1) * d]);
+        points(values.map(|value| *value as f32).collect(), (n, d))
     }
 }
 
@@ -240,20 +218,50 @@ impl fmt::Debug for Dataset {
     }
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Data<$E, $Dev> for Dataset {
-            fn dimension(&self) -> usize {
-                self.dimension
-            }
+impl Data for Dataset {
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
 
-            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<$E, $Dev>, Error> {
-                self.sample_on(n, rng)
-            }
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        let rows = self.len();
+        if n == rows {
+            // All rows need no random numbers.
+            return self.points();
         }
-    };
+        if n > rows {
+            let expected = format!(
+                "{:?} or more for a sample of {n} different points",
+                (n, self.dimension)
+            );
+            return Err(Error::shape(
+                "the data set",
+                (rows, self.dimension),
+                expected,
+            ));
+        }
+        self.points_of(
+            rand::seq::index::sample(rng, rows, n)
+                .into_vec()
+                .into_iter(),
+        )
+    }
+
+    fn count(&self) -> Option<usize> {
+        Some(self.len())
+    }
+
+    fn points_at(&self, numbers: &[usize]) -> Result<Points, Error> {
+        if let Some(wrong) = numbers.iter().find(|number| **number >= self.len()) {
+            let reason = format!(
+                "it has {} rows, and none of number {wrong}, counted from 0",
+                self.len()
+            );
+            return Err(Error::Data(reason));
+        }
+        self.points_of(numbers.iter().copied())
+    }
 }
-for_each_backend!(implement);
 
 #[cfg(test)]
 #[path = "dataset_tests.rs"]

@@ -35,7 +35,7 @@ fn a_sample_has_different_rows_and_all_rows_keep_their_order() {
                 .all(|row| row[1] == 100.0 + row[0] * row[0])
         );
     }
-    let all: Points<f64> = data.sample(10, &mut rng(0)).unwrap();
+    let all: Points = data.sample(10, &mut rng(0)).unwrap();
     assert_eq!(all.as_vec(), data.values);
     assert_eq!(
         data.points::<f64, AutoDevice>().unwrap().as_vec(),

@@ -1,9 +1,8 @@
 //! Grey images of one size.
 
-use crate::backend::device;
-use crate::energy::Points;
+use super::Data;
+use crate::tensors::{Points, points};
 use crate::{Error, Rng};
-use dfdx::prelude::*;
 use std::fmt;
 
 /// Grey images of one size, perhaps with a label each.
@@ -88,10 +87,13 @@ impl Images {
     /// # Errors
     /// If there is no memory for them.
     pub fn points(&self) -> Result<Points, Error> {
-        let shape = (self.len(), self.size.0 * self.size.1);
-        let values = self.pixels.iter().map(|p| f32::from(*p) / 127.5 - 1.0);
-        let points = device()?.try_tensor_from_vec(values.collect(), shape);
-        points.map_err(Error::tensor)
+        self.points_of(0..self.len())
+    }
+
+    fn points_of(&self, numbers: impl ExactSizeIterator<Item = usize>) -> Result<Points, Error> {
+        let shape = (numbers.len(), self.size.0 * self.size.1);
+        let pixels = numbers.flat_map(|i| &self.pixels[i * shape.1..(i + 1) * shape.1]);
+        points(pixels.map(|p| f32::from(*p) / 127.5 - 1.0).collect(), shape)
     }
 
     /// The first `n` images.
@@ -161,6 +163,40 @@ impl Images {
             labels.map(|(_, label)| *label).collect()
         });
         Self::new(self.size, pixels, labels)
+    }
+}
+
+/// The images as points, with values from -1 to 1, made as they are asked for.
+impl Data for Images {
+    fn dimension(&self) -> usize {
+        self.size.0 * self.size.1
+    }
+
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        let count = self.len();
+        if n > count {
+            let expected = format!("{n} or more for a sample of {n} different ones");
+            return Err(Error::shape("the images", count, expected));
+        }
+        self.points_of(
+            rand::seq::index::sample(rng, count, n)
+                .into_vec()
+                .into_iter(),
+        )
+    }
+
+    fn count(&self) -> Option<usize> {
+        Some(self.len())
+    }
+
+    fn points_at(&self, numbers: &[usize]) -> Result<Points, Error> {
+        if let Some(wrong) = numbers.iter().find(|number| **number >= self.len()) {
+            return Err(Error::Data(format!(
+                "{} images, and none of number {wrong}, counted from 0",
+                self.len()
+            )));
+        }
+        self.points_of(numbers.iter().copied())
     }
 }
 

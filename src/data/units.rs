@@ -3,8 +3,8 @@
 use super::Dataset;
 use super::missing::{fits_single, listed};
 use crate::Error;
-use crate::energy::{Points, for_each_backend, tensor};
-use dfdx::prelude::*;
+use crate::tensors::{Points, points, to_vec};
+use dfdx::shapes::HasShape;
 
 /// What was taken out of the columns: original = mean + std · kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +20,6 @@ impl Units {
             std: indices.iter().map(|i| self.std[*i]).collect(),
         }
     }
-}
-
-/// [`Dataset::restore`] for every number type and device, compiled in this crate.
-pub trait Restore<E: Dtype, Dev: Device<E>> {
-    /// Points in the original units.
-    fn restored(&self, x: &Points<E, Dev>) -> Result<Points<E, Dev>, Error>;
 }
 
 impl Dataset {
@@ -47,7 +41,7 @@ impl Dataset {
     ///
     /// let data = Dataset::new(&[[1.0, 170.0], [3.0, 190.0]])?;
     /// let z = data.standardised()?;
-    /// let x: Points<f64> = z.points()?;
+    /// let x = z.points()?;
     /// assert_eq!(x.as_vec(), [-1.0, -1.0, 1.0, 1.0]);
     /// assert_eq!(z.std(), Some([1.0, 10.0].as_slice()));
     /// // A model fits z; what it generates is brought back to the units of the data.
@@ -120,7 +114,7 @@ impl Dataset {
     ///
     /// let train = Dataset::new(&[[1.0], [3.0]])?.standardised()?;
     /// let test = Dataset::new(&[[4.0]])?.standardised_like(&train)?;
-    /// let z: Points<f64> = test.points()?;
+    /// let z: Points = test.points()?;
     /// assert_eq!(z.as_vec(), [2.0]);
     /// # Ok::<(), Error>(())
     /// ```
@@ -184,49 +178,46 @@ impl Dataset {
     /// `(B, D)`. Without [`Dataset::standardised`] they come back as they are.
     ///
     /// # Errors
-    /// If the points have another dimension than the set, they are in single precision and it cannot
-    /// hold a column of the original (time stamps, for example), or a tensor operation fails.
-    pub fn restore<E: Dtype, Dev: Device<E>>(
-        &self,
-        x: &Points<E, Dev>,
-    ) -> Result<Points<E, Dev>, Error>
-    where
-        Self: Restore<E, Dev>,
-    {
-        self.restored(x)
-    }
-
-    fn restored_on<E: Dtype, Dev: Device<E>>(
-        &self,
-        x: &Points<E, Dev>,
-    ) -> Result<Points<E, Dev>, Error> {
-        let shape = *x.shape();
-        if shape.1 != self.dimension {
-            let expected = format!("(B, {}), as the data set has,", self.dimension);
-            return Err(Error::shape("x", shape, expected));
-        }
-        let Some(Units { mean, std }) = &self.units else {
-            return Ok(x.clone());
-        };
-        let fits = |i: &usize| size_of::<E>() == size_of::<f64>() || fits_single(mean[*i], std[*i]);
-        if let Some(i) = (0..shape.1).find(|i| !fits(i)) {
+    /// If the points have another dimension than the set, or single precision cannot hold a column of the
+    /// original (time stamps, for example): [`Dataset::restore_rows`] can.
+    pub fn restore(&self, x: &Points) -> Result<Points, Error> {
+        if let Some(Units { mean, std }) = &self.units
+            && let Some(i) = (0..mean.len()).find(|i| !fits_single(mean[*i], std[*i]))
+        {
             return Err(Error::Data(format!(
-                "{} in its own units (mean {:e}, standard deviation {:e}) is more than single \
-                 precision can hold: give the points in double precision, `x.to_dtype::<f64>()`",
+                "{} in its own units (mean {:e}, standard deviation {:e}) is more than single precision can \
+                 hold: `restore_rows` gives numbers in double precision",
                 self.label(i),
                 mean[i],
                 std[i]
             )));
         }
-        let row = |values: &[f64]| tensor(x.device(), values.iter().copied(), (shape.1,));
-        let (mean, std): (Tensor<_, E, Dev>, Tensor<_, E, Dev>) = (row(mean)?, row(std)?);
-        let build = || -> Result<_, Dev::Err> {
-            let std = std.try_broadcast_like::<_, Axis<0>>(&shape)?;
-            x.clone()
-                .try_mul(std)?
-                .try_add(mean.try_broadcast_like::<_, Axis<0>>(&shape)?)
-        };
-        build().map_err(Error::tensor)
+        let rows = self.restore_rows(x)?;
+        points(
+            rows.into_iter().map(|value| value as f32).collect(),
+            *x.shape(),
+        )
+    }
+
+    /// The same in double precision, row after row: `(B, D)` to B D numbers.
+    ///
+    /// # Errors
+    /// If the points have another dimension than the set.
+    pub fn restore_rows(&self, x: &Points) -> Result<Vec<f64>, Error> {
+        let shape = *x.shape();
+        if shape.1 != self.dimension {
+            let expected = format!("(B, {}), as the data set has,", self.dimension);
+            return Err(Error::shape("x", shape, expected));
+        }
+        let mut rows: Vec<f64> = to_vec(x).into_iter().map(f64::from).collect();
+        if let Some(Units { mean, std }) = &self.units {
+            for row in rows.chunks_exact_mut(shape.1.max(1)) {
+                for ((value, mean), std) in row.iter_mut().zip(mean).zip(std) {
+                    *value = *value * std + mean;
+                }
+            }
+        }
+        Ok(rows)
     }
 }
 
@@ -238,14 +229,3 @@ fn power_of_two(value: f64) -> f64 {
         false => 1.0,
     }
 }
-
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Restore<$E, $Dev> for Dataset {
-            fn restored(&self, x: &Points<$E, $Dev>) -> Result<Points<$E, $Dev>, Error> {
-                self.restored_on(x)
-            }
-        }
-    };
-}
-for_each_backend!(implement);

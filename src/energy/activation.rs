@@ -1,22 +1,22 @@
 //! Activations and their derivatives in ordinary dfdx operations.
 
-use super::scalar;
 use crate::kernel::Activation;
+use crate::tensors::DeviceError;
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
 
 /// φ(z), elementwise, differentiable everywhere the equation is.
-pub(super) fn activate<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
+pub(super) fn activate<S: Shape, T: Tape<f32, AutoDevice>>(
     activation: Activation,
-    z: Tensor<S, E, Dev, T>,
-) -> Result<Tensor<S, E, Dev, T>, Dev::Err> {
+    z: Tensor<S, f32, AutoDevice, T>,
+) -> Result<Tensor<S, f32, AutoDevice, T>, DeviceError> {
     match activation {
         // z/2 + |z|/2 is max(z, 0) with slope 1/2 at 0, as log(1 + e^z) has.
         Activation::Softplus => {
-            let half = scalar::<E>(0.5);
+            let half = 0.5;
             let size = z.retaped::<T>().try_abs()?;
             let log = z.retaped::<T>().try_abs()?.try_negate()?.try_exp()?;
-            let log = log.try_add(scalar::<E>(1.0))?.try_ln()?;
+            let log = log.try_add(1.0)?.try_ln()?;
             z.try_mul(half)?.try_add(size.try_mul(half)?)?.try_add(log)
         }
         Activation::Silu => {
@@ -24,25 +24,22 @@ pub(super) fn activate<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
             z.try_mul(sigmoid)
         }
         Activation::LeakyRelu(slope) => {
-            let positive = z
-                .retaped::<T>()
-                .try_relu()?
-                .try_mul(scalar::<E>(1.0 - slope))?;
-            z.try_mul(scalar::<E>(slope))?.try_add(positive)
+            let positive = z.retaped::<T>().try_relu()?.try_mul((1.0 - slope) as f32)?;
+            z.try_mul(slope as f32)?.try_add(positive)
         }
         Activation::Tanh => z.try_tanh(),
     }
 }
 
 /// φ'(z) and φ''(z), elementwise, recorded on tapes of their own.
-pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
+pub(super) fn derivatives<S: Shape, T: Tape<f32, AutoDevice>>(
     activation: Activation,
-    z: &Tensor<S, E, Dev>,
-) -> Result<(Tensor<S, E, Dev, T>, Tensor<S, E, Dev, T>), Dev::Err> {
-    let one = scalar::<E>(1.0);
+    z: &Tensor<S, f32, AutoDevice>,
+) -> Result<(Tensor<S, f32, AutoDevice, T>, Tensor<S, f32, AutoDevice, T>), DeviceError> {
+    let one = 1.0;
     let z = || z.retaped::<T>();
     // σ (1 - σ)
-    let bell = |sigmoid: &Tensor<S, E, Dev>| -> Result<_, Dev::Err> {
+    let bell = |sigmoid: &Tensor<S, f32, AutoDevice>| -> Result<_, DeviceError> {
         let rest = sigmoid.retaped::<T>().try_negate()?.try_add(one)?;
         sigmoid.retaped::<T>().try_mul(rest)
     };
@@ -56,11 +53,8 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         Activation::Silu => {
             let (sigmoid, tape) = z().try_sigmoid()?.split_tape();
             let (slope, slope_tape) = bell(&sigmoid)?.split_tape();
-            let bend = sigmoid
-                .retaped::<T>()
-                .try_mul(scalar::<E>(-2.0))?
-                .try_add(one)?;
-            let bend = bend.try_mul(z())?.try_add(scalar::<E>(2.0))?;
+            let bend = sigmoid.retaped::<T>().try_mul(-2.0)?.try_add(one)?;
+            let bend = bend.try_mul(z())?.try_add(2.0)?;
             let second = bend.try_mul(slope.retaped::<T>())?;
             let first = slope.put_tape(slope_tape).try_mul(z())?;
             Ok((sigmoid.put_tape(tape).try_add(first)?, second))
@@ -69,9 +63,9 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
         Activation::LeakyRelu(slope) => {
             let z = z().split_tape().0;
             let ones = z.device().try_ones_like(&z)?;
-            let low = ones.clone().try_mul(scalar::<E>(slope))?;
+            let low = ones.clone().try_mul(slope as f32)?;
             let zeros = z.device().try_zeros_like(&z)?;
-            let first = z.try_gt(E::default())?.try_choose(ones, low)?;
+            let first = z.try_gt(0.0)?.try_choose(ones, low)?;
             Ok((first.retaped(), zeros.retaped()))
         }
         // φ' = 1 - τ², φ'' = -2 τ φ'
@@ -84,7 +78,7 @@ pub(super) fn derivatives<S: Shape, E: Dtype, Dev: Device<E>, T: Tape<E, Dev>>(
                 .try_negate()?
                 .try_add(one)?;
             let (first, tape) = first.split_tape();
-            let twice = tanh.retaped::<T>().try_mul(scalar::<E>(-2.0))?;
+            let twice = tanh.retaped::<T>().try_mul(-2.0)?;
             let second = twice.try_mul(first.retaped::<T>())?;
             Ok((first.put_tape(tape), second))
         }

@@ -3,7 +3,8 @@
 //! A term that has lost its tape still adds to U, and nothing fails: samplers and training go on with a
 //! gradient that lacks it. Differences of U show it.
 
-use super::{Energy, Points, Trainable, checked, scalar};
+use super::{Energy, Trainable, checked};
+use crate::tensors::{Points, from_f64, to_vec};
 use crate::{Error, Rng, rng};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, StandardNormal};
@@ -20,6 +21,9 @@ const STEPS: [f64; 4] = [1e-1, 1e-2, 1e-3, 1e-4];
 
 /// The step that mostly decides by itself.
 const USUAL: f64 = 1e-2;
+
+/// Rounding of a value, as a share of it: of some operations that led to it.
+const ROUNDING: f64 = 2.0 * f32::EPSILON as f64;
 
 /// Points are moved by this share of their spread: data often lie exactly on the kinks of an energy, at 0
 /// for example, where it has no slope.
@@ -92,29 +96,25 @@ fn verdict(slopes: [Slope; STEPS.len()]) -> Verdict {
 }
 
 /// Lines through points near those of a batch, one through each, and ∇U there.
-struct Lines<'a, E: Dtype, Dev: Device<E>> {
-    energy: &'a dyn Energy<E, Dev>,
-    base: Points<E, Dev>,
+struct Lines<'a> {
+    energy: &'a dyn Energy,
+    base: Points,
     start: Vec<f64>,
     direction: Vec<f64>,
     gradient: Vec<f64>,
     chance: f64,
 }
 
-impl<'a, E: Dtype, Dev: Device<E>> Lines<'a, E, Dev> {
-    fn new(
-        energy: &'a dyn Energy<E, Dev>,
-        x: &Points<E, Dev>,
-        rng: &mut Rng,
-    ) -> Result<Self, Error> {
-        let spread = spread(&doubles(&x.as_vec()), x.shape().1);
+impl<'a> Lines<'a> {
+    fn new(energy: &'a dyn Energy, x: &Points, rng: &mut Rng) -> Result<Self, Error> {
+        let spread = spread(&doubles(&to_vec(&x)), x.shape().1);
         let base = jittered(x, &spread, rng)?;
-        let start = doubles(&base.as_vec());
+        let start = doubles(&to_vec(&base));
         let spread = spread.iter().cycle().take(start.len());
         Ok(Self {
             energy,
             direction: spread.map(|spread| spread * normal(rng)).collect(),
-            gradient: doubles(&checked::gradient(energy, &base)?.1.as_vec()),
+            gradient: doubles(&&to_vec(&checked::gradient(energy, &base)?.1)),
             chance: chance(energy, &base)?,
             start,
             base,
@@ -128,7 +128,7 @@ impl<'a, E: Dtype, Dev: Device<E>> Lines<'a, E, Dev> {
         let moved = |sign: f64| {
             let each = self.start.iter().zip(&self.direction);
             let values = each.map(|(x, v)| x + sign * step * v);
-            super::tensor::<_, E, _>(self.base.device(), values, (b, d))
+            from_f64(self.base.device(), values, (b, d))
         };
         let (plus, minus) = (moved(1.0)?, moved(-1.0)?);
         let (above, below) = (
@@ -136,10 +136,10 @@ impl<'a, E: Dtype, Dev: Device<E>> Lines<'a, E, Dev> {
             energies(self.energy, &minus)?,
         );
         // By the points as they were rounded.
-        let (plus, minus) = (doubles(&plus.as_vec()), doubles(&minus.as_vec()));
+        let (plus, minus) = (doubles(&to_vec(&plus)), doubles(&to_vec(&minus)));
         let slope = |i: usize| {
             let rise = (i * d..(i + 1) * d).map(|k| self.gradient[k] * (plus[k] - minus[k]));
-            let noise = rounding::<E>() * (above[i].abs() + below[i].abs()) + self.chance;
+            let noise = ROUNDING * (above[i].abs() + below[i].abs()) + self.chance;
             Slope::new((above[i], below[i]), rise.sum(), noise, step)
         };
         Ok((0..b).map(slope).collect())
@@ -176,10 +176,7 @@ impl<'a, E: Dtype, Dev: Device<E>> Lines<'a, E, Dev> {
 }
 
 /// ∇U against differences of U along random directions, around these points.
-pub(crate) fn points<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<(), Error> {
+pub(crate) fn points(energy: &dyn Energy, x: &Points) -> Result<(), Error> {
     let (b, d) = *x.shape();
     if b * d == 0 {
         return Ok(());
@@ -237,10 +234,7 @@ const LOST_PARAMETER: &str = "A term of U has lost its tape, as a `clone()` of t
     (`unchecked()` leaves this check out)";
 
 /// Both checks, at the first few points of a batch.
-pub(crate) fn training<E: Dtype, Dev: Device<E>>(
-    energy: &mut dyn Trainable<E, Dev>,
-    batch: &Points<E, Dev>,
-) -> Result<(), Error> {
+pub(crate) fn training(energy: &mut dyn Trainable, batch: &Points) -> Result<(), Error> {
     let few = first(batch, LOOKS)?;
     points(&*energy, &few)?;
     parameters(energy, &few)
@@ -248,10 +242,7 @@ pub(crate) fn training<E: Dtype, Dev: Device<E>>(
 
 /// The gradient in each parameter against differences of U at some of these points. The parameters are
 /// as before when this returns.
-pub(crate) fn parameters<E: Dtype, Dev: Device<E>>(
-    energy: &mut dyn Trainable<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<(), Error> {
+pub(crate) fn parameters(energy: &mut dyn Trainable, x: &Points) -> Result<(), Error> {
     if x.shape().0 * x.shape().1 == 0 {
         return Ok(());
     }
@@ -263,7 +254,7 @@ pub(crate) fn parameters<E: Dtype, Dev: Device<E>>(
     let names: Vec<String> = energy
         .parameters()
         .into_iter()
-        .map(|(name, _)| name)
+        .map(|(name, _)| name.to_owned())
         .collect();
     let listed = |chosen: &dyn Fn(&Slope) -> bool| {
         let chosen = wrong.iter().filter(|(_, slope)| chosen(slope));
@@ -300,12 +291,9 @@ pub(crate) fn parameters<E: Dtype, Dev: Device<E>>(
 }
 
 /// The parameters, by number, whose gradient is wrong in two trials of three and right in none.
-fn wrong_parameters<E: Dtype, Dev: Device<E>>(
-    energy: &mut dyn Trainable<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Vec<(usize, Slope)>, Error> {
+fn wrong_parameters(energy: &mut dyn Trainable, x: &Points) -> Result<Vec<(usize, Slope)>, Error> {
     let mut rng = rng(1);
-    let spread = spread(&doubles(&x.as_vec()), x.shape().1);
+    let spread = spread(&doubles(&to_vec(&x)), x.shape().1);
     let some = first(x, ROWS)?;
     let rows = some.shape().0;
     let mut open: Vec<usize> = (0..energy.parameters().len()).collect();
@@ -327,7 +315,7 @@ fn wrong_parameters<E: Dtype, Dev: Device<E>>(
             let mut at = |step: f64| -> Result<Slope, Error> {
                 let mut end = |sign: f64| -> Result<_, Error> {
                     let each = values.iter().zip(&direction);
-                    let moved: Vec<E> = each.map(|(θ, v)| scalar(θ + sign * step * v)).collect();
+                    let moved: Vec<f32> = each.map(|(θ, v)| (θ + sign * step * v) as f32).collect();
                     set(energy, k, &moved)?;
                     let terms = energies(&*energy, &x)?.into_iter().zip(&weights);
                     let terms: Vec<f64> = terms.map(|(u, c)| u * c).collect();
@@ -337,7 +325,7 @@ fn wrong_parameters<E: Dtype, Dev: Device<E>>(
                 let ((above, one, plus), (below, other, minus)) = (end(1.0)?, end(-1.0)?);
                 let each = gradients[k].iter().zip(plus.iter().zip(&minus));
                 let rise = each.map(|(g, (plus, minus))| g * (plus - minus)).sum();
-                let noise = rounding::<E>() * (one + other) + chance;
+                let noise = ROUNDING * (one + other) + chance;
                 Ok(Slope::new((above, below), rise, noise, step))
             };
             let usual = at(USUAL)?;
@@ -363,12 +351,8 @@ fn wrong_parameters<E: Dtype, Dev: Device<E>>(
 }
 
 /// The gradient of Σ_i c_i U(x_i) in each parameter, as training takes it.
-fn gradients<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Trainable<E, Dev>,
-    x: &Points<E, Dev>,
-    weights: &[f64],
-) -> Result<Vec<Vec<f64>>, Error> {
-    let weights = super::tensor::<_, E, _>(x.device(), weights.iter().copied(), (weights.len(),))?;
+fn gradients(energy: &dyn Trainable, x: &Points, weights: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
+    let weights = from_f64(x.device(), weights.iter().copied(), (weights.len(),))?;
     let energies = checked::energies_taped(energy, x)?;
     let sum = energies
         .try_mul(weights)
@@ -376,40 +360,30 @@ fn gradients<E: Dtype, Dev: Device<E>>(
     let gradients = sum.and_then(|sum| sum.try_backward());
     let mut gradients = gradients.map_err(Error::tensor)?;
     let each = energy.parameters().into_iter().map(|(_, parameter)| {
-        let mut own = vec![E::default(); parameter.len()];
+        let mut own = vec![0.0; parameter.len()];
         parameter.read_gradient(&mut gradients, &mut own)?;
         Ok(doubles(&own))
     });
     each.collect()
 }
 
-fn set<E: Dtype, Dev: Device<E>>(
-    energy: &mut dyn Trainable<E, Dev>,
-    k: usize,
-    values: &[E],
-) -> Result<(), Error> {
+fn set(energy: &mut dyn Trainable, k: usize, values: &[f32]) -> Result<(), Error> {
     match energy.parameters_mut().get_mut(k) {
         Some((_, parameter)) => parameter.set(values),
         None => Ok(()),
     }
 }
 
-fn energies<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Vec<f64>, Error> {
-    Ok(doubles(&checked::energies(energy, x)?.as_vec()))
+fn energies(energy: &dyn Energy, x: &Points) -> Result<Vec<f64>, Error> {
+    Ok(doubles(&to_vec(&checked::energies(energy, x)?)))
 }
 
 /// How much the energy of a point changes from call to call, as it does if parts of it are drawn: perhaps
 /// only on a tape, for training.
-fn chance<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<f64, Error> {
+fn chance(energy: &dyn Energy, x: &Points) -> Result<f64, Error> {
     let taped = || -> Result<_, Error> {
         let values = checked::energies_taped(energy, x)?.split_tape().0;
-        Ok(doubles(&values.as_vec()))
+        Ok(doubles(&to_vec(&values)))
     };
     let plain = (energies(energy, x)?, energies(energy, x)?);
     let mut most = 0.0_f64;
@@ -422,25 +396,18 @@ fn chance<E: Dtype, Dev: Device<E>>(
 }
 
 /// The first rows, at most so many.
-fn first<E: Dtype, Dev: Device<E>>(
-    x: &Points<E, Dev>,
-    most: usize,
-) -> Result<Points<E, Dev>, Error> {
+fn first(x: &Points, most: usize) -> Result<Points, Error> {
     let (b, d) = *x.shape();
     let rows = b.min(most);
-    let values = doubles(&x.as_vec()).into_iter().take(rows * d);
-    super::tensor(x.device(), values, (rows, d))
+    let values = doubles(&to_vec(&x)).into_iter().take(rows * d);
+    from_f64(x.device(), values, (rows, d))
 }
 
 /// The points, a little moved.
-fn jittered<E: Dtype, Dev: Device<E>>(
-    x: &Points<E, Dev>,
-    spread: &[f64],
-    rng: &mut Rng,
-) -> Result<Points<E, Dev>, Error> {
-    let values = doubles(&x.as_vec()).into_iter().zip(spread.iter().cycle());
+fn jittered(x: &Points, spread: &[f64], rng: &mut Rng) -> Result<Points, Error> {
+    let values = doubles(&to_vec(&x)).into_iter().zip(spread.iter().cycle());
     let moved = values.map(|(x, s)| x + JITTER * s * normal(rng));
-    super::tensor(x.device(), moved, *x.shape())
+    from_f64(x.device(), moved, *x.shape())
 }
 
 /// The standard deviation of each coordinate; of one that is the same everywhere, its size or 1.
@@ -459,21 +426,10 @@ fn spread(values: &[f64], d: usize) -> Vec<f64> {
     (0..d).map(of).collect()
 }
 
-/// Rounding of a value, as a share of it: of some operations that led to it.
-fn rounding<E>() -> f64 {
-    let single = size_of::<E>() <= size_of::<f32>();
-    2.0 * if single {
-        f64::from(f32::EPSILON)
-    } else {
-        f64::EPSILON
-    }
-}
-
 fn normal(rng: &mut Rng) -> f64 {
     StandardNormal.sample(rng)
 }
 
-fn doubles<E: Dtype>(values: &[E]) -> Vec<f64> {
-    let values = values.iter();
-    values.map(|v| v.to_f64().unwrap_or(f64::NAN)).collect()
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }

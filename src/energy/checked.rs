@@ -1,78 +1,51 @@
 //! What an energy returns, with its shape checked: anybody may have written it. Whatever reads the
 //! values of an energy point by point asks here.
 
-use super::{Density, Derivatives, Energy, Points, TapedValues, TwiceDifferentiable, Values};
+use super::pull_back::along;
+use super::{Energy, Jets, Terms};
 use crate::Error;
+use crate::tensors::{Points, TapedValues, Values};
 use dfdx::prelude::*;
 
 /// U at each point, `(B,)`.
-pub(crate) fn energies<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Values<E, Dev>, Error> {
+pub(crate) fn energies(energy: &dyn Energy, x: &Points) -> Result<Values, Error> {
     let values = energy.energy(x)?;
     check_values("U", energy.type_name(), values.shape(), x)?;
     Ok(values)
 }
 
 /// The same on a tape that starts here.
-pub(crate) fn energies_taped<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<TapedValues<E, Dev>, Error> {
+pub(crate) fn energies_taped(energy: &dyn Energy, x: &Points) -> Result<TapedValues, Error> {
     let values = energy.energy_taped(x.leaky_trace())?;
     check_values("U", energy.type_name(), values.shape(), x)?;
     Ok(values)
 }
 
 /// U and ∇U at each point, `(B,)` and `(B, D)`.
-pub(crate) fn gradient<E: Dtype, Dev: Device<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
+pub(crate) fn gradient(energy: &dyn Energy, x: &Points) -> Result<(Values, Points), Error> {
     let (values, slopes) = energy.gradient(x)?;
     check_values("U", energy.type_name(), values.shape(), x)?;
     check_points("∇U", energy.type_name(), &slopes, x)?;
     Ok((values, slopes))
 }
 
-/// ∂U/∂x_d and ∂²U/∂x_d² at each point, two of `(B, D)`.
-pub(crate) fn derivatives<E: Dtype, Dev: Device<E>>(
-    energy: &dyn TwiceDifferentiable<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Derivatives<E, Dev>, Error> {
-    let derivatives = energy.derivatives_taped(x)?;
-    check_points("∂U/∂x", energy.type_name(), &derivatives.gradient, x)?;
-    check_points("∂²U/∂x²", energy.type_name(), &derivatives.curvature, x)?;
-    Ok(derivatives)
+/// U with its derivatives at each point, `(B,)`, `(B, K)` and `(B,)`.
+pub(crate) fn jets(energy: &dyn Energy, x: &Points, terms: &Terms) -> Result<Jets, Error> {
+    let directions = terms.directions()?;
+    let jets = energy.jets_taped(x, along(&directions))?;
+    let name = energy.type_name();
+    check_values("U", name, jets.energy.shape(), x)?;
+    check_values("the second derivative", name, jets.curvature.shape(), x)?;
+    let expected = (x.shape().0, terms.width() - 2);
+    if *jets.slopes.shape() != expected {
+        let what = format!("the slopes from {name}");
+        let expected = format!("{expected:?}, one for each point and direction,");
+        return Err(Error::shape(what, jets.slopes.shape(), expected));
+    }
+    Ok(jets)
 }
 
-/// log p at each point, `(B,)`.
-pub(crate) fn log_densities<E: Dtype, Dev: Device<E>>(
-    density: &dyn Density<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Values<E, Dev>, Error> {
-    let values = density.log_densities(x)?;
-    check_values("log p", density.type_name(), values.shape(), x)?;
-    Ok(values)
-}
-
-/// ∇ log p at each point, `(B, D)`.
-pub(crate) fn score<E: Dtype, Dev: Device<E>>(
-    density: &dyn Density<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<Points<E, Dev>, Error> {
-    let score = density.score(x)?;
-    check_points("∇ log p", density.type_name(), &score, x)?;
-    Ok(score)
-}
-
-fn check_values<E: Dtype, Dev: Device<E>>(
-    what: &str,
-    energy: &str,
-    found: &(usize,),
-    x: &Points<E, Dev>,
-) -> Result<(), Error> {
+fn check_values(what: &str, energy: &str, found: &(usize,), x: &Points) -> Result<(), Error> {
     let (points, _) = *x.shape();
     if found.0 == points {
         return Ok(());
@@ -85,12 +58,7 @@ fn check_values<E: Dtype, Dev: Device<E>>(
     ))
 }
 
-fn check_points<E: Dtype, Dev: Device<E>>(
-    what: &str,
-    energy: &str,
-    found: &Points<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<(), Error> {
+fn check_points(what: &str, energy: &str, found: &Points, x: &Points) -> Result<(), Error> {
     if found.shape() == x.shape() {
         return Ok(());
     }

@@ -1,12 +1,13 @@
 //! The energy of latent variables: a net on top of a standard normal density.
 
-use super::{
-    Energy, Mlp, Naming, Parameter, Parameters, Points, TapedPoints, TapedValues, Values,
-    for_each_backend, scalar,
+use super::{Along, Asks, Energy, Jets, Mlp, Naming, Parameter, Parameters, Terms};
+use crate::tensors::{
+    DeviceError, GradientTape, Points, TapedPoints, TapedValues, Values, from_f64, from_vec,
+    normal_points, to_vec,
 };
-use crate::backend::{Backend, Number, device, read};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
+use std::ops::Range;
 
 /// U(z) = f(z) + |z|²/2: a net f that tilts the standard normal density.
 ///
@@ -27,8 +28,8 @@ use dfdx::prelude::*;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct LatentPrior<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
-    net: Mlp<E, Dev>,
+pub struct LatentPrior {
+    net: Mlp,
 }
 
 impl LatentPrior {
@@ -48,111 +49,204 @@ impl LatentPrior {
     /// # Errors
     /// If there is no memory for them.
     pub fn normal(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
-        let shape = (n, self.net.widths()[0]);
-        let values = f32::normals(n * shape.1, rng);
-        let points = device()?.try_tensor_from_vec(values, shape);
-        points.map_err(Error::tensor)
+        normal_points(n, self.net.widths()[0], rng)
     }
 
     /// Any net in f's place.
     pub fn tilted_by(net: Mlp) -> Self {
         Self { net }
     }
-}
 
-impl<E: Number, Dev: Backend<E>> LatentPrior<E, Dev> {
     /// f.
-    pub fn net(&self) -> &Mlp<E, Dev> {
+    pub fn net(&self) -> &Mlp {
         &self.net
     }
+}
 
-    /// The same prior with another number type, or on another device.
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn cast<F: Number, To: Backend<F>>(
-        &self,
-        device: &To,
-    ) -> Result<LatentPrior<F, To>, Error> {
-        Ok(LatentPrior {
-            net: self.net.cast(device)?,
-        })
+impl Energy for LatentPrior {
+    fn energy_taped(&self, z: TapedPoints) -> Result<TapedValues, Error> {
+        taped(&self.net, z)
+    }
+
+    fn energy(&self, z: &Points) -> Result<Values, Error> {
+        energies(&self.net, z)
+    }
+
+    fn gradient(&self, z: &Points) -> Result<(Values, Points), Error> {
+        slopes(&self.net, z)
+    }
+
+    fn jets_taped(&self, z: &Points, along: Along) -> Result<Jets, Error> {
+        let Jets {
+            energy,
+            slopes,
+            curvature,
+            tape,
+        } = self.net.jets_taped(z, along)?;
+        let (b, k) = *slopes.shape();
+        let directions = match along {
+            Along::Coordinates => None,
+            Along::Directions(directions) => Some(to_vec(directions)),
+        };
+        let mut halves = vec![0.0; b * (k + 2)];
+        for (i, jet) in halves.chunks_exact_mut(k + 2).enumerate() {
+            add_jet(i, &to_vec(z), z.shape().1, directions.as_deref(), jet);
+        }
+        let part = |at: Range<usize>| {
+            let rows = halves.chunks_exact(k + 2);
+            rows.flat_map(move |row| row[at.clone()].iter().copied())
+        };
+        let device = z.device();
+        let half = from_f64(device, part(0..1), (b,))?;
+        let half_slopes = from_f64(device, part(1..k + 1), (b, k))?;
+        let half_curvature = from_f64(device, part(k + 1..k + 2), (b,))?;
+        let sum = || -> Result<_, DeviceError> {
+            let (energy, tape) = energy.put_tape(tape).try_add(half)?.split_tape();
+            let (slopes, tape) = slopes.put_tape(tape).try_add(half_slopes)?.split_tape();
+            let (curvature, tape) = curvature
+                .put_tape(tape)
+                .try_add(half_curvature)?
+                .split_tape();
+            Ok(Jets {
+                energy,
+                slopes,
+                curvature,
+                tape,
+            })
+        };
+        sum().map_err(Error::tensor)
+    }
+
+    fn pull_back(&self, terms: &Terms, gradient: &mut [f32]) -> Result<Option<f64>, Error> {
+        let add = |i: usize, numbers: &mut [f64]| add_half(terms, i, numbers);
+        self.net.pull_back(&terms.plus(add), gradient)
+    }
+
+    fn value(&self, terms: &Terms) -> Result<Option<f64>, Error> {
+        let add = |i: usize, numbers: &mut [f64]| add_half(terms, i, numbers);
+        self.net.value(&terms.plus(add))
+    }
+
+    fn frozen(&self) -> Option<Box<dyn Energy>> {
+        Some(Box::new(Frozen(self.net.frozen()?)))
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 
-/// |z|²/2 of each row.
-fn half_squares<E: Number>(z: &[E], dimension: usize) -> impl Iterator<Item = E> {
-    let half = scalar::<E>(0.5);
-    let rows = z.chunks_exact(dimension.max(1));
-    rows.map(move |row| {
-        let square = row.iter().fold(E::default(), |sum, z| sum + *z * *z);
-        half * square
-    })
+impl Parameters for LatentPrior {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        self.net.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        self.net.parameters_mut()
+    }
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Energy<$E, $Dev> for LatentPrior<$E, $Dev> {
-            fn energy_taped(
-                &self,
-                z: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedValues<$E, $Dev>, Error> {
-                let (z, tape) = z.split_tape();
-                let tilt = self.net.energy_taped(z.clone().put_tape(tape))?;
-                let (tilt, tape) = tilt.split_tape();
-                let sum = || {
-                    z.put_tape(tape)
-                        .try_square()?
-                        .try_sum::<_, Axis<1>>()?
-                        .try_mul(0.5)?
-                        .try_add(tilt)
-                };
-                sum().map_err(Error::tensor)
-            }
+/// The prior with its net's weights as they were.
+struct Frozen(Box<dyn Energy>);
 
-            fn energy(&self, z: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
-                let mut total = read(&self.net.energy(z)?);
-                let halves = half_squares(&read(z), z.shape().1).collect::<Vec<_>>();
-                total
-                    .iter_mut()
-                    .zip(halves)
-                    .for_each(|(total, half)| *total += half);
-                let rows = (total.len(),);
-                z.device()
-                    .try_tensor_from_vec(total, rows)
-                    .map_err(Error::tensor)
-            }
+impl Energy for Frozen {
+    fn energy_taped(&self, z: TapedPoints) -> Result<TapedValues, Error> {
+        taped(&*self.0, z)
+    }
 
-            fn gradient(
-                &self,
-                z: &Points<$E, $Dev>,
-            ) -> Result<(Values<$E, $Dev>, Points<$E, $Dev>), Error> {
-                let (tilt, slope) = self.net.gradient(z)?;
-                let sum = || -> Result<_, <$Dev as HasErr>::Err> {
-                    let half = z
-                        .clone()
-                        .try_square()?
-                        .try_sum::<_, Axis<1>>()?
-                        .try_mul(0.5)?;
-                    Ok((half.try_add(tilt)?, slope.try_add(z.clone())?))
-                };
-                sum().map_err(Error::tensor)
-            }
+    fn energy(&self, z: &Points) -> Result<Values, Error> {
+        energies(&*self.0, z)
+    }
 
-            fn is_tested(&self) -> bool {
-                true
+    fn gradient(&self, z: &Points) -> Result<(Values, Points), Error> {
+        slopes(&*self.0, z)
+    }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
+}
+
+fn taped(net: &dyn Energy, z: TapedPoints) -> Result<TapedValues, Error> {
+    let half = || {
+        z.retaped::<GradientTape>()
+            .try_square()?
+            .try_sum::<_, Axis<1>>()?
+            .try_mul(0.5)
+    };
+    let half = half().map_err(Error::tensor)?;
+    net.energy_taped(z)?.try_add(half).map_err(Error::tensor)
+}
+
+fn energies(net: &dyn Energy, z: &Points) -> Result<Values, Error> {
+    let tilt = to_vec(&net.energy(z)?);
+    with_halves(z, tilt)
+}
+
+fn slopes(net: &dyn Energy, z: &Points) -> Result<(Values, Points), Error> {
+    let (tilt, slope) = net.gradient(z)?;
+    let mut slopes = to_vec(&slope);
+    slopes
+        .iter_mut()
+        .zip(to_vec(z))
+        .for_each(|(slope, z)| *slope += z);
+    Ok((
+        with_halves(z, to_vec(&tilt))?,
+        from_vec(z.device(), slopes, *z.shape())?,
+    ))
+}
+
+/// |z|²/2 of each row beside what the net says of it.
+fn with_halves(z: &Points, mut tilt: Vec<f32>) -> Result<Values, Error> {
+    let rows = to_vec(z);
+    for (tilt, z) in tilt.iter_mut().zip(rows.chunks_exact(z.shape().1.max(1))) {
+        *tilt += 0.5 * z.iter().map(|z| z * z).sum::<f32>();
+    }
+    let count = (tilt.len(),);
+    from_vec(z.device(), tilt, count)
+}
+
+/// |z|²/2, or its jet, in the numbers of one term.
+fn add_half(terms: &Terms, i: usize, numbers: &mut [f64]) {
+    let (rows, d) = (terms.rows(), terms.dimension());
+    match terms.asks() {
+        Asks::Energies(group) => {
+            let rows = rows[i * group * d..].chunks_exact(d);
+            for (number, z) in numbers.iter_mut().zip(rows) {
+                *number += 0.5 * dot(z, z);
             }
         }
+        Asks::Jets => add_jet(i, rows, d, None, numbers),
+        Asks::JetsAlong(directions, _) => add_jet(i, rows, d, Some(directions), numbers),
+    }
+}
 
-        impl Parameters<$E, $Dev> for LatentPrior<$E, $Dev> {
-            fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
-                self.net.parameters()
-            }
-
-            fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<$E, $Dev>)> {
-                self.net.parameters_mut()
-            }
+/// |z|²/2, v · z for each direction, and Σ|v|² of point i.
+fn add_jet(i: usize, rows: &[f32], d: usize, directions: Option<&[f32]>, jet: &mut [f64]) {
+    let z = &rows[i * d..(i + 1) * d];
+    let k = jet.len() - 2;
+    jet[0] += 0.5 * dot(z, z);
+    let curvature = match directions {
+        None => {
+            jet[1..]
+                .iter_mut()
+                .zip(z)
+                .for_each(|(slope, z)| *slope += f64::from(*z));
+            d as f64
+        }
+        Some(directions) => {
+            let own = &directions[i * k * d..(i + 1) * k * d];
+            let each = jet[1..].iter_mut().zip(own.chunks_exact(d));
+            each.for_each(|(slope, v)| *slope += dot(v, z));
+            dot(own, own)
         }
     };
+    jet[k + 1] += curvature;
 }
-for_each_backend!(implement);
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum()
+}

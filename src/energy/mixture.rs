@@ -1,6 +1,9 @@
 //! Gaussian mixtures in closed form.
 
+use super::{Along, Energy, Jets, closed_form};
+use crate::tensors::{GradientTape, Points, TapedPoints, TapedValues, Values, from_f64, to_vec};
 use crate::{Error, Rng};
+use dfdx::prelude::*;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -17,15 +20,15 @@ use rand_distr::{Distribution, StandardNormal};
 /// let at_the_large_mode = 0.8 / (2.0 * std::f64::consts::PI).sqrt();
 /// assert!((p.log_density(&[5.0])? - at_the_large_mode.ln()).abs() < 1e-12);
 ///
-/// let x: Points<f64> = p.sample(1000, &mut rng(0))?;
+/// let x: Points = p.sample(1000, &mut rng(0))?;
 /// assert_eq!(p.energy(&x)?.as_vec().len(), 1000);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct GaussianMixture {
     weights: Vec<f64>,
-    pub(super) means: Vec<Vec<f64>>,
-    pub(super) stds: Vec<f64>,
+    means: Vec<Vec<f64>>,
+    stds: Vec<f64>,
 }
 
 impl GaussianMixture {
@@ -163,8 +166,47 @@ impl GaussianMixture {
         (lowest, highest, narrowest)
     }
 
+    /// ∇U: with the pulls a_k = (x - μ_k)/σ_k² and the posterior
+    /// probabilities r_k of the components, ∇U = Σ_k r_k a_k.
+    pub(crate) fn slopes(&self, x: &[f64]) -> Vec<f64> {
+        let mut slopes = vec![0.0; x.len()];
+        for (r, pull, _) in self.pulls(x) {
+            slopes
+                .iter_mut()
+                .zip(pull)
+                .for_each(|(slope, a)| *slope += r * a);
+        }
+        slopes
+    }
+
+    /// vᵀ (∇²U) v = (Σ_k r_k a_k · v)² + Σ_k r_k (|v|²/σ_k² - (a_k · v)²).
+    fn bend(&self, x: &[f64], v: &[f64]) -> f64 {
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let (mut slope, mut rest) = (0.0, 0.0);
+        for (r, pull, precision) in self.pulls(x) {
+            let along = dot(&pull, v);
+            slope += r * along;
+            rest += r * (dot(v, v) * precision - along * along);
+        }
+        slope * slope + rest
+    }
+
+    /// r_k, a_k and 1/σ_k² of each component.
+    fn pulls(&self, x: &[f64]) -> Vec<(f64, Vec<f64>, f64)> {
+        let logs = self.log_components(x);
+        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
+        let components = logs.iter().zip(&self.means).zip(&self.stds);
+        let each = components.map(|((log, mean), std)| {
+            let precision = 1.0 / (std * std);
+            let pull = x.iter().zip(mean).map(|(x, m)| (x - m) * precision);
+            ((log - largest).exp() / total, pull.collect(), precision)
+        });
+        each.collect()
+    }
+
     /// One point drawn from the mixture.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Vec<f64> {
+    pub(crate) fn draw(&self, rng: &mut Rng) -> Vec<f64> {
         let mut mass: f64 = rng.random();
         let mut chosen = 0;
         for (k, weight) in self.weights.iter().enumerate() {
@@ -196,11 +238,69 @@ impl GaussianMixture {
     }
 
     /// log π_k - D/2 log(2π σ_k²), what does not depend on x.
-    pub(super) fn log_scales(&self) -> Vec<f64> {
+    fn log_scales(&self) -> Vec<f64> {
         let half = 0.5 * self.dimension() as f64;
         let each = self.weights.iter().zip(&self.stds);
         each.map(|(p, s)| p.ln() - half * (2.0 * std::f64::consts::PI * s * s).ln())
             .collect()
+    }
+}
+
+impl Energy for GaussianMixture {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        let (energies, slopes) = self.gradient(&x.retaped::<NoneTape>())?;
+        closed_form::taped(x, energies, slopes)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        let rows = closed_form::rows("the mixture", self.dimension(), x)?;
+        closed_form::energies(x, &rows, |x| -self.log_density_unchecked(x))
+    }
+
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
+        let rows = closed_form::rows("the mixture", self.dimension(), x)?;
+        let energies = closed_form::energies(x, &rows, |x| -self.log_density_unchecked(x))?;
+        Ok((energies, closed_form::slopes(x, &rows, |x| self.slopes(x))?))
+    }
+
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        let (energy, gradient) = self.gradient(x)?;
+        let rows = closed_form::rows("the mixture", self.dimension(), x)?;
+        let d = self.dimension();
+        let count = match along {
+            Along::Coordinates => d,
+            Along::Directions(directions) => directions.shape().1,
+        };
+        let directions: Vec<f64> = match along {
+            Along::Coordinates => rows
+                .iter()
+                .flat_map(|_| (0..d * d).map(|i| f64::from(u8::from(i % (d + 1) == 0))))
+                .collect(),
+            Along::Directions(directions) => {
+                to_vec(directions).into_iter().map(f64::from).collect()
+            }
+        };
+        let each = || rows.iter().zip(directions.chunks_exact(count * d));
+        let slopes = each().flat_map(|(x, directions)| {
+            let slopes = self.slopes(x);
+            let along = |v: &[f64]| slopes.iter().zip(v).map(|(s, v)| s * v).sum();
+            directions.chunks_exact(d).map(along).collect::<Vec<f64>>()
+        });
+        let curvature =
+            each().map(|(x, directions)| directions.chunks_exact(d).map(|v| self.bend(x, v)).sum());
+        Ok(Jets {
+            energy,
+            slopes: match along {
+                Along::Coordinates => gradient,
+                Along::Directions(_) => from_f64(x.device(), slopes, (rows.len(), count))?,
+            },
+            curvature: from_f64(x.device(), curvature, (rows.len(),))?,
+            tape: GradientTape::default(),
+        })
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! A multilayer perceptron with run-time widths as an energy.
 
-use super::{Activation, Parameter, tensor};
-use crate::backend::{Backend, Number, device, read};
+use super::{Activation, Parameter, Parameters};
+use crate::tensors::{device, from_f64, separate};
 use crate::{Error, rng};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, Uniform};
@@ -10,8 +10,8 @@ use rand_distr::{Distribution, Uniform};
 ///
 /// z_1 = W_1 x + b_1, a_l = φ(z_l), z_l+1 = W_l+1 a_l + b_l+1, and U = z_L, which has width 1.
 ///
-/// Weights and biases start uniform in ±1/√(fan in). On a CPU in single precision the net runs as
-/// one fused operation; everywhere else, and inside [`super::Plain`], in ordinary dfdx operations.
+/// Weights and biases start uniform in ±1/√(fan in). On a CPU the net runs as one fused operation; on a GPU,
+/// and inside [`super::Plain`], in ordinary dfdx operations.
 ///
 /// # Examples
 /// The net of the paper's density experiments:
@@ -28,20 +28,21 @@ use rand_distr::{Distribution, Uniform};
 /// PyTorch equivalent: `nn.Sequential(nn.Linear(2, 128), nn.Softplus(), ..., nn.Linear(128, 1))`,
 /// whose initialisation this is.
 #[derive(Debug)]
-pub struct Mlp<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
-    pub(super) layers: Vec<Layer<E, Dev>>,
+pub struct Mlp {
+    pub(super) layers: Vec<Layer>,
     pub(super) widths: Vec<usize>,
     activation: Activation,
-    naming: Naming,
+    /// Of weight and bias of each layer.
+    names: Vec<[String; 2]>,
 }
 
 /// z = W a + b.
 #[derive(Clone, Debug)]
-pub(super) struct Layer<E: Dtype, Dev: Device<E>> {
+pub(super) struct Layer {
     /// W, (out, in), as PyTorch keeps it.
-    pub weight: Tensor<(usize, usize), E, Dev>,
+    pub weight: Tensor<(usize, usize), f32, AutoDevice>,
     /// b, (out,).
-    pub bias: Tensor<(usize,), E, Dev>,
+    pub bias: Tensor<(usize,), f32, AutoDevice>,
 }
 
 /// How PyTorch would name the layers' parameters.
@@ -104,30 +105,6 @@ impl Mlp {
     /// # Errors
     /// If there are fewer than two widths, one is 0, the last is not 1, or a slope is not finite.
     pub fn new(widths: &[usize], activation: Activation, seed: u64) -> Result<Self, Error> {
-        let mut rng = rng(seed);
-        Self::build(
-            widths,
-            activation,
-            Naming::default(),
-            &device()?,
-            |fan_in, n| {
-                let bound = 1.0 / (fan_in as f64).sqrt();
-                let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-                Ok(uniform.sample_iter(&mut rng).take(n).collect())
-            },
-        )
-    }
-}
-
-impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
-    /// A net whose parameters come from `fill(fan in, number of values)`, W_1, b_1, W_2, ...
-    pub(super) fn build(
-        widths: &[usize],
-        activation: Activation,
-        naming: Naming,
-        device: &Dev,
-        mut fill: impl FnMut(usize, usize) -> Result<Vec<f64>, Error>,
-    ) -> Result<Self, Error> {
         if widths.len() < 2 || widths.contains(&0) || widths.last() != Some(&1) {
             let allowed = "at least an input and an output width, none of them 0, the last one 1";
             return Err(Error::setting("widths", format!("{widths:?}"), allowed));
@@ -137,20 +114,30 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
         {
             return Err(Error::setting("slope", slope, "finite"));
         }
+        let (device, mut rng) = (device()?, rng(seed));
         let mut layers = Vec::with_capacity(widths.len() - 1);
         for pair in widths.windows(2) {
             let (inputs, outputs) = (pair[0], pair[1]);
-            let weight = fill(inputs, outputs * inputs)?.into_iter();
-            let weight = tensor(device, weight, (outputs, inputs))?;
-            let bias = tensor(device, fill(inputs, outputs)?.into_iter(), (outputs,))?;
+            let bound = 1.0 / (inputs as f64).sqrt();
+            let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
+            let mut values = |n: usize| {
+                uniform
+                    .sample_iter(&mut rng)
+                    .take(n)
+                    .collect::<Vec<f64>>()
+                    .into_iter()
+            };
+            let weight = from_f64(&device, values(outputs * inputs), (outputs, inputs))?;
+            let bias = from_f64(&device, values(outputs), (outputs,))?;
             layers.push(Layer { weight, bias });
         }
-        Ok(Self {
+        let net = Self {
             layers,
             widths: widths.to_vec(),
             activation,
-            naming,
-        })
+            names: Vec::new(),
+        };
+        Ok(net.named(Naming::default()))
     }
 
     /// The widths, input first and 1 last.
@@ -165,48 +152,34 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
 
     /// The same net with its parameters named in another way.
     pub fn named(self, naming: Naming) -> Self {
-        Self { naming, ..self }
+        let name = |index| {
+            let layer = naming.layer(index);
+            [format!("{layer}.weight"), format!("{layer}.bias")]
+        };
+        Self {
+            names: (0..self.layers.len()).map(name).collect(),
+            ..self
+        }
+    }
+}
+
+impl Parameters for Mlp {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        let layers = self.layers.iter().zip(&self.names);
+        let named = layers.flat_map(|(layer, [weight, bias])| -> [(&str, &dyn Parameter); 2] {
+            [(weight, &layer.weight), (bias, &layer.bias)]
+        });
+        named.collect()
     }
 
-    /// The same net with another number type, or on another device.
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn cast<F: Number, To: Backend<F>>(&self, device: &To) -> Result<Mlp<F, To>, Error> {
-        let lists = self.layers.iter();
-        let mut lists = lists.flat_map(|layer| [read(&layer.weight), read(&layer.bias)]);
-        Mlp::build(
-            &self.widths,
-            self.activation,
-            self.naming,
-            device,
-            |_, _| {
-                let values = lists.next().unwrap_or_default().into_iter();
-                Ok(values
-                    .map(|value| value.to_f64().unwrap_or(f64::NAN))
-                    .collect())
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        let layers = self.layers.iter_mut().zip(&self.names);
+        let named = layers.flat_map(
+            |(layer, [weight, bias])| -> [(&str, &mut dyn Parameter); 2] {
+                [(weight, &mut layer.weight), (bias, &mut layer.bias)]
             },
-        )
-    }
-
-    pub(super) fn named_parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)> {
-        let mut named: Vec<(String, &dyn Parameter<E, Dev>)> = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let name = self.naming.layer(index);
-            named.push((format!("{name}.weight"), &layer.weight));
-            named.push((format!("{name}.bias"), &layer.bias));
-        }
-        named
-    }
-
-    pub(super) fn named_parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<E, Dev>)> {
-        let mut named: Vec<(String, &mut dyn Parameter<E, Dev>)> = Vec::new();
-        for (index, layer) in self.layers.iter_mut().enumerate() {
-            let name = self.naming.layer(index);
-            named.push((format!("{name}.weight"), &mut layer.weight));
-            named.push((format!("{name}.bias"), &mut layer.bias));
-        }
-        named
+        );
+        named.collect()
     }
 }
 
@@ -220,7 +193,7 @@ pub(super) fn check_input(widths: &[usize], shape: &(usize, usize)) -> Result<()
 }
 
 /// The copy has tensors of its own: gradients of the two nets never mix.
-impl<E: Dtype, Dev: Device<E>> Clone for Mlp<E, Dev> {
+impl Clone for Mlp {
     fn clone(&self) -> Self {
         let layers = self.layers.iter().map(|layer| Layer {
             weight: separate(&layer.weight),
@@ -229,18 +202,8 @@ impl<E: Dtype, Dev: Device<E>> Clone for Mlp<E, Dev> {
         Self {
             layers: layers.collect(),
             widths: self.widths.clone(),
-            ..*self
+            activation: self.activation,
+            names: self.names.clone(),
         }
     }
-}
-
-/// A copy with an identity of its own, which a plain clone of a tensor does not have. Without
-/// memory for it the clone has to do.
-pub(crate) fn separate<S: Shape, E: Dtype, Dev: Device<E>>(
-    tensor: &Tensor<S, E, Dev>,
-) -> Tensor<S, E, Dev> {
-    let copy = tensor
-        .device()
-        .try_tensor_from_vec(tensor.as_vec(), *tensor.shape());
-    copy.unwrap_or_else(|_| tensor.clone())
 }

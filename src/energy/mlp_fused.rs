@@ -1,27 +1,21 @@
-//! The multilayer perceptron as one fused operation: single precision on a CPU.
+//! The multilayer perceptron as one fused operation, on the CPU.
 
 use super::mlp::{Layer, check_input};
-use super::{Energy, Mlp};
+use super::{Along, Asks, Energy, Jets, Mlp, Terms};
 use crate::Error;
-use crate::backend::{Backend, append, read};
 use crate::kernel::{self, Activation, Network};
+use crate::tensors::{
+    Points, TapedPoints, TapedValues, Values, add, append, from_vec, is_row_major, to_vec,
+};
 use dfdx::prelude::*;
-use dfdx::tensor::CpuError;
 use std::cell::Cell;
-
-// Of this device, whatever the default one is.
-type Points = super::Points<f32, Cpu>;
-type Values = super::Values<f32, Cpu>;
-type TapedPoints = super::TapedPoints<f32, Cpu>;
-type TapedValues = super::TapedValues<f32, Cpu>;
 
 /// A net's parameters as they are now, for the fused kernels.
 ///
 /// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step. Its
 /// memory is kept for the next copy: to map it anew in each step would cost several times that.
-#[doc(hidden)]
 #[derive(Clone, Debug)]
-pub struct FusedMlp {
+pub(super) struct FusedMlp {
     widths: Vec<usize>,
     activation: Activation,
     /// W_1, b_1, W_2, b_2, ...
@@ -41,17 +35,17 @@ impl Drop for FusedMlp {
 }
 
 impl FusedMlp {
-    pub(crate) fn network(&self) -> Result<Network<'_>, Error> {
+    fn network(&self) -> Result<Network<'_>, Error> {
         Network::from_flat(&self.widths, self.activation, &self.parameters)
     }
 
     /// Whether points of this shape, `(B, D)`, can enter the net.
-    pub(crate) fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
+    fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
         check_input(&self.widths, shape)
     }
 }
 
-impl Energy<f32, Cpu> for FusedMlp {
+impl Energy for FusedMlp {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         record(self.clone(), Vec::new(), x)
     }
@@ -60,27 +54,49 @@ impl Energy<f32, Cpu> for FusedMlp {
         self.check(x.shape())?;
         let rows = x.shape().0;
         let mut energies = vec![0.0; rows];
-        kernel::energies(&self.network()?, &read(x), &mut energies)?;
-        x.device()
-            .try_tensor_from_vec(energies, (rows,))
-            .map_err(Error::tensor)
+        kernel::energies(&self.network()?, &to_vec(x), &mut energies)?;
+        from_vec(x.device(), energies, (rows,))
     }
 
     fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
         self.check(x.shape())?;
-        let (rows, values) = (x.shape().0, read(x));
+        let (rows, values) = (x.shape().0, to_vec(x));
         let (mut energies, mut slopes) = (vec![0.0; rows], vec![0.0; values.len()]);
         kernel::input_gradient(&self.network()?, &values, &mut energies, &mut slopes)?;
-        let energies = x.device().try_tensor_from_vec(energies, (rows,));
-        let slopes = x.device().try_tensor_from_vec(slopes, *x.shape());
-        Ok((
-            energies.map_err(Error::tensor)?,
-            slopes.map_err(Error::tensor)?,
-        ))
+        let energies = from_vec(x.device(), energies, (rows,))?;
+        Ok((energies, from_vec(x.device(), slopes, *x.shape())?))
     }
 
-    fn fused(&self) -> Option<&FusedMlp> {
-        Some(self)
+    fn pull_back(&self, terms: &Terms, gradient: &mut [f32]) -> Result<Option<f64>, Error> {
+        self.check(&(terms.count(), terms.dimension()))?;
+        let (network, rows, scale) = (self.network()?, terms.rows(), 1.0 / terms.count() as f64);
+        let total = match terms.asks() {
+            Asks::Energies(group) => {
+                kernel::group_gradient(&network, rows, *group, (terms.formula(), scale), gradient)?
+            }
+            Asks::Jets => {
+                kernel::jet_gradient(&network, rows, None, (terms.formula(), scale), gradient)?
+            }
+            Asks::JetsAlong(directions, count) => {
+                let directions = Some((&**directions, *count));
+                kernel::jet_gradient(
+                    &network,
+                    rows,
+                    directions,
+                    (terms.formula(), scale),
+                    gradient,
+                )?
+            }
+        };
+        Ok(Some(total))
+    }
+
+    fn value(&self, terms: &Terms) -> Result<Option<f64>, Error> {
+        if matches!(terms.asks(), Asks::Energies(_)) {
+            return Ok(None);
+        }
+        // The derivatives are nearly all of the work.
+        self.pull_back(terms, &mut vec![0.0; self.parameters.len()])
     }
 
     fn is_tested(&self) -> bool {
@@ -89,9 +105,9 @@ impl Energy<f32, Cpu> for FusedMlp {
 }
 
 /// The whole net as one operation on the tape, with these tensors as the parameters' leaves.
-fn record(
+pub(super) fn record(
     net: FusedMlp,
-    leaves: Vec<Layer<f32, Cpu>>,
+    leaves: Vec<Layer>,
     x: TapedPoints,
 ) -> Result<TapedValues, Error> {
     let (x, mut tape) = x.split_tape();
@@ -99,14 +115,16 @@ fn record(
     let result = energies.ghost();
     tape.add_backward_op(move |gradients| {
         let cotangent = gradients.get_or_alloc_mut(&result)?.to_vec();
-        let values = read(&x);
+        let values = to_vec(&x);
         let mut of_x = vec![0.0; values.len()];
         let mut of_parameters = vec![0.0; net.parameters.len()];
         let wanted = (!leaves.is_empty()).then_some(of_parameters.as_mut_slice());
         // The lengths fit, because the forward pass succeeded with them.
-        let network = net.network().map_err(|_| CpuError::WrongNumElements)?;
+        let network = net
+            .network()
+            .map_err(|_| dfdx::tensor::CpuError::WrongNumElements)?;
         kernel::backward(&network, &values, &cotangent, wanted, Some(&mut of_x))
-            .map_err(|_| CpuError::WrongNumElements)?;
+            .map_err(|_| dfdx::tensor::CpuError::WrongNumElements)?;
         add(gradients.get_or_alloc_mut(&x)?, &of_x);
         let mut rest = of_parameters.as_slice();
         for leaf in &leaves {
@@ -118,17 +136,8 @@ fn record(
     Ok(energies.put_tape(tape))
 }
 
-/// Adds the first values of a list, and returns the others.
-pub(crate) fn add<'a>(total: &mut [f32], values: &'a [f32]) -> &'a [f32] {
-    total
-        .iter_mut()
-        .zip(values)
-        .for_each(|(total, value)| *total += value);
-    values.get(total.len()..).unwrap_or_default()
-}
-
-impl Mlp<f32, Cpu> {
-    fn to_fused(&self) -> FusedMlp {
+impl Mlp {
+    pub(super) fn to_fused(&self) -> FusedMlp {
         let mut parameters = SPARE.take();
         parameters.clear();
         for layer in &self.layers {
@@ -143,10 +152,10 @@ impl Mlp<f32, Cpu> {
     }
 }
 
-impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
+impl Energy for Mlp {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
-        if Cpu::is_row_major(&x.retaped::<NoneTape>()) != Some(true) {
+        if is_row_major(&x.retaped::<NoneTape>()) != Some(true) {
             return self.plain_energy(x);
         }
         record(self.to_fused(), self.layers.clone(), x)
@@ -160,7 +169,19 @@ impl Energy<f32, Cpu> for Mlp<f32, Cpu> {
         self.to_fused().gradient(x)
     }
 
-    fn frozen(&self) -> Option<Box<dyn Energy<f32, Cpu>>> {
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.plain_jets(x, along)
+    }
+
+    fn pull_back(&self, terms: &Terms, gradient: &mut [f32]) -> Result<Option<f64>, Error> {
+        self.to_fused().pull_back(terms, gradient)
+    }
+
+    fn value(&self, terms: &Terms) -> Result<Option<f64>, Error> {
+        self.to_fused().value(terms)
+    }
+
+    fn frozen(&self) -> Option<Box<dyn Energy>> {
         Some(Box::new(self.to_fused()))
     }
 

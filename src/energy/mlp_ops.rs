@@ -2,12 +2,11 @@
 
 use super::activation::{activate, derivatives};
 use super::mlp::check_input;
-use super::{
-    Derivatives, Energy, Mlp, Parameter, Parameters, Points, TapedPoints, TapedValues,
-    TwiceDifferentiable, Values, for_each_backend, for_each_plain_backend, scalar,
-};
+use super::{Along, Energy, Jets, Mlp, Parameter, Parameters};
 use crate::Error;
-use crate::backend::{Backend, Number};
+use crate::tensors::{
+    DeviceError, GradientTape, Points, TapedPoints, TapedValues, Values, from_vec,
+};
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
 
@@ -29,33 +28,33 @@ use dfdx::tensor::Tape;
 #[derive(Clone, Debug)]
 pub struct Plain<N>(pub N);
 
-impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
+impl Mlp {
     /// a W^T of one layer.
-    fn weigh<T: Tape<E, Dev>>(
+    fn weigh<T: Tape<f32, AutoDevice>>(
         &self,
         layer: usize,
-        a: Tensor<(usize, usize), E, Dev, T>,
-    ) -> Result<Tensor<(usize, usize), E, Dev, T>, Dev::Err> {
+        a: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, DeviceError> {
         let weight = self.layers[layer].weight.retaped::<T>();
         a.try_matmul(weight.try_permute::<_, Axes2<1, 0>>()?)
     }
 
     /// One layer before its activation: a W^T + b.
-    fn linear<T: Tape<E, Dev>>(
+    fn linear<T: Tape<f32, AutoDevice>>(
         &self,
         layer: usize,
-        a: Tensor<(usize, usize), E, Dev, T>,
-    ) -> Result<Tensor<(usize, usize), E, Dev, T>, Dev::Err> {
+        a: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, DeviceError> {
         let shape = (a.shape().0, self.widths[layer + 1]);
         let bias = self.layers[layer].bias.retaped::<T>();
         self.weigh(layer, a)?
             .try_add(bias.try_broadcast_like::<_, Axis<0>>(&shape)?)
     }
 
-    pub(super) fn plain_energy<T: Tape<E, Dev>>(
+    pub(super) fn plain_energy<T: Tape<f32, AutoDevice>>(
         &self,
-        x: Tensor<(usize, usize), E, Dev, T>,
-    ) -> Result<Tensor<(usize,), E, Dev, T>, Error> {
+        x: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize,), f32, AutoDevice, T>, Error> {
         check_input(&self.widths, x.shape())?;
         let rows = x.shape().0;
         if rows == 0 {
@@ -64,7 +63,7 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
             let none = x.device().try_zeros_like(&(0,)).map_err(Error::tensor)?;
             return Ok(none.put_tape(tape));
         }
-        let run = || -> Result<_, Dev::Err> {
+        let run = || -> Result<_, DeviceError> {
             let mut a = x;
             for layer in 0..self.layers.len() {
                 if layer > 0 {
@@ -77,20 +76,21 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
         run().map_err(Error::tensor)
     }
 
-    /// Carries value, first and second derivative along each axis forward through the layers:
-    /// u = ∂z/∂x_d and v = ∂²z/∂x_d², (D B, width), with
-    /// a = φ(z), ∂a = φ'(z) u, ∂²a = φ''(z) u² + φ'(z) v.
-    fn plain_derivatives(&self, x: &Points<E, Dev>) -> Result<Derivatives<E, Dev>, Error> {
+    /// Carries value, first and second derivative along each direction v forward through the layers:
+    /// u = ∂z/∂v and w = ∂²z/∂v², (K B, width), with
+    /// a = φ(z), ∂a = φ'(z) u, ∂²a = φ''(z) u² + φ'(z) w.
+    pub(super) fn plain_jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
         check_input(&self.widths, x.shape())?;
-        let (b, d) = *x.shape();
-        let run = || -> Result<Derivatives<E, Dev>, Dev::Err> {
+        let b = x.shape().0;
+        let (k, directions) = directions(x, along)?;
+        let run = || -> Result<Jets, DeviceError> {
             let mut record = Record(OwnedTape::default());
             let mut z = record.keep(self.linear(0, x.leaky_trace())?);
-            let mut u = record.keep(self.weigh(0, unit_vectors(x)?.leaky_trace())?);
-            let mut v: Option<Points<E, Dev>> = None;
+            let mut u = record.keep(self.weigh(0, directions.leaky_trace())?);
+            let mut w: Option<Points> = None;
             for layer in 1..self.layers.len() {
                 let width = self.widths()[layer];
-                let shape = (d, b, width);
+                let shape = (k, b, width);
                 let (slope, bend) = derivatives(self.activation(), &z)?;
                 let (slope, bend) = (record.keep(slope), record.keep(bend));
                 let slope = slope
@@ -102,29 +102,28 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
                     .try_broadcast_like::<_, Axis<0>>(&shape)?;
                 let before = record.keep(u.leaky_trace().try_reshape_like(&shape)?);
                 let mut second = before.leaky_trace().try_square()?.try_mul(bend)?;
-                if let Some(v) = v {
-                    let v = v.leaky_trace().try_reshape_like(&shape)?;
-                    second = second.try_add(v.try_mul(slope.clone())?)?;
+                if let Some(w) = w {
+                    let w = w.leaky_trace().try_reshape_like(&shape)?;
+                    second = second.try_add(w.try_mul(slope.clone())?)?;
                 }
                 let first = before.leaky_trace().try_mul(slope)?;
-                let first = first.try_reshape_like(&(d * b, width))?;
-                let second = second.try_reshape_like(&(d * b, width))?;
+                let first = first.try_reshape_like(&(k * b, width))?;
+                let second = second.try_reshape_like(&(k * b, width))?;
                 u = record.keep(self.weigh(layer, first)?);
-                v = Some(record.keep(self.weigh(layer, second)?));
+                w = Some(record.keep(self.weigh(layer, second)?));
                 let a = activate(self.activation(), z.leaky_trace())?;
                 z = record.keep(self.linear(layer, a)?);
             }
-            let curvature = match v {
-                Some(v) => v,
+            let w = match w {
+                Some(w) => w,
                 None => u.device().try_zeros_like(&u)?,
             };
-            let mut by_point = |derivative: Points<E, Dev>| -> Result<Points<E, Dev>, Dev::Err> {
-                let by_axis = derivative.leaky_trace().try_reshape_like(&(d, b))?;
-                Ok(record.keep(by_axis.try_permute::<_, Axes2<1, 0>>()?))
-            };
-            Ok(Derivatives {
-                gradient: by_point(u)?,
-                curvature: by_point(curvature)?,
+            let slopes = u.leaky_trace().try_reshape_like(&(k, b))?;
+            let curvature = w.leaky_trace().try_reshape_like(&(k, b))?;
+            Ok(Jets {
+                energy: record.keep(z.leaky_trace().try_reshape_like(&(b,))?),
+                slopes: record.keep(slopes.try_permute::<_, Axes2<1, 0>>()?),
+                curvature: record.keep(curvature.try_sum::<_, Axis<0>>()?),
                 tape: record.0,
             })
         };
@@ -133,108 +132,87 @@ impl<E: Number, Dev: Backend<E>> Mlp<E, Dev> {
 }
 
 /// One tape for many tensors: each result gives up its own.
-struct Record<E: Dtype, Dev: Device<E>>(OwnedTape<E, Dev>);
+struct Record(GradientTape);
 
-impl<E: Dtype, Dev: Device<E>> Record<E, Dev> {
+impl Record {
     fn keep<S: Shape>(
         &mut self,
-        result: Tensor<S, E, Dev, OwnedTape<E, Dev>>,
-    ) -> Tensor<S, E, Dev> {
+        result: Tensor<S, f32, AutoDevice, GradientTape>,
+    ) -> Tensor<S, f32, AutoDevice> {
         let (result, tape) = result.split_tape();
         self.0 = std::mem::take(&mut self.0).merge(tape);
         result
     }
 }
 
-/// The unit vector of axis d for each of the B points, axis after axis: (D B, D).
-fn unit_vectors<E: Dtype, Dev: Device<E>>(x: &Points<E, Dev>) -> Result<Points<E, Dev>, Dev::Err> {
+/// The number of directions of each point, and all of them, (K B, D): the first of each point, then the second.
+fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
     let (b, d) = *x.shape();
-    let mut values = vec![E::default(); d * b * d];
-    for (row, values) in values.chunks_exact_mut(d).enumerate() {
-        values[row / b] = scalar(1.0);
+    let k = match along {
+        Along::Coordinates => d,
+        Along::Directions(given) => given.shape().1,
+    };
+    let mut values = vec![0.0; k * b * d];
+    match along {
+        Along::Coordinates => {
+            for (row, values) in values.chunks_exact_mut(d).enumerate() {
+                values[row / b] = 1.0;
+            }
+        }
+        Along::Directions(given) => {
+            let given = crate::tensors::to_vec(given);
+            for (row, values) in values.chunks_exact_mut(d).enumerate() {
+                values.copy_from_slice(&given[(row % b * k + row / b) * d..][..d]);
+            }
+        }
     }
-    x.device().try_tensor_from_vec(values, (d * b, d))
+    Ok((k, from_vec(x.device(), values, (k * b, d))?))
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Energy<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
-            fn energy_taped(
-                &self,
-                x: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedValues<$E, $Dev>, Error> {
-                self.0.plain_energy(x)
-            }
+impl Energy for Plain<Mlp> {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.0.plain_energy(x)
+    }
 
-            fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
-                self.0.plain_energy(x.clone())
-            }
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        self.0.plain_energy(x.clone())
+    }
 
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.0.plain_jets(x, along)
+    }
 
-        impl TwiceDifferentiable<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
-            fn derivatives_taped(
-                &self,
-                x: &Points<$E, $Dev>,
-            ) -> Result<Derivatives<$E, $Dev>, Error> {
-                self.0.plain_derivatives(x)
-            }
-        }
-
-        impl TwiceDifferentiable<$E, $Dev> for Mlp<$E, $Dev> {
-            fn derivatives_taped(
-                &self,
-                x: &Points<$E, $Dev>,
-            ) -> Result<Derivatives<$E, $Dev>, Error> {
-                self.plain_derivatives(x)
-            }
-        }
-
-        impl Parameters<$E, $Dev> for Plain<Mlp<$E, $Dev>> {
-            fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
-                self.0.named_parameters()
-            }
-
-            fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<$E, $Dev>)> {
-                self.0.named_parameters_mut()
-            }
-        }
-
-        impl Parameters<$E, $Dev> for Mlp<$E, $Dev> {
-            fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
-                self.named_parameters()
-            }
-
-            fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<$E, $Dev>)> {
-                self.named_parameters_mut()
-            }
-        }
-    };
+    fn is_tested(&self) -> bool {
+        true
+    }
 }
-for_each_backend!(implement);
 
-/// The net's own operations, but for single precision on a CPU, where they are fused.
-macro_rules! plain {
-    ($E:ty, $Dev:ty) => {
-        impl Energy<$E, $Dev> for Mlp<$E, $Dev> {
-            fn energy_taped(
-                &self,
-                x: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedValues<$E, $Dev>, Error> {
-                self.plain_energy(x)
-            }
+impl Parameters for Plain<Mlp> {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        self.0.parameters()
+    }
 
-            fn energy(&self, x: &Points<$E, $Dev>) -> Result<Values<$E, $Dev>, Error> {
-                self.plain_energy(x.clone())
-            }
-
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
-    };
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        self.0.parameters_mut()
+    }
 }
-for_each_plain_backend!(plain);
+
+/// On a GPU these are the net's own operations; on the CPU they are fused.
+#[cfg(feature = "cuda")]
+impl Energy for Mlp {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.plain_energy(x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        self.plain_energy(x.clone())
+    }
+
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.plain_jets(x, along)
+    }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
+}

@@ -2,45 +2,46 @@
 //!
 //! | trait | what it adds | needed for |
 //! |---|---|---|
-//! | [`Energy`] | U on a tape | sampling, energy discrepancy, contrastive divergence |
-//! | [`TwiceDifferentiable`] | ∂U/∂x_d and ∂²U/∂x_d² on a tape | exact score matching |
+//! | [`Energy`] | U on a tape; more where an energy knows better | sampling, every loss |
 //! | [`Parameters`], [`Trainable`] | named parameters | training, saving and loading |
-//! | [`Density`] | ∫ exp(-U) = 1 | log-densities, exact comparisons |
+//! | [`Density`](crate::data::Density) | ∫ exp(-U) = 1 | log-densities, exact comparisons |
+//!
+//! A loss asks an energy for [`Terms`], and gets the gradient in the parameters back.
 
 mod activation;
 pub(crate) mod check;
 pub(crate) mod checked;
-mod density;
+pub(crate) mod closed_form;
 mod latent_prior;
 mod mixture;
-mod mixture_ops;
 mod mlp;
+#[cfg(not(feature = "cuda"))]
 mod mlp_fused;
 mod mlp_ops;
 mod parameters;
-mod tensors;
-pub(crate) mod weights;
+mod pull_back;
+mod terms;
+mod trainable;
+mod weights;
 
 pub use crate::kernel::Activation;
-pub use density::Density;
 pub use latent_prior::LatentPrior;
 pub use mixture::GaussianMixture;
-pub(crate) use mlp::separate;
 pub use mlp::{Mlp, Naming};
-#[doc(hidden)]
-pub use mlp_fused::FusedMlp;
-pub(crate) use mlp_fused::add;
 pub use mlp_ops::Plain;
-pub use parameters::{Parameter, Parameters, Trainable};
-pub(crate) use parameters::{backward, number};
-pub use tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};
-pub(crate) use tensors::{for_each_backend, for_each_plain_backend, scalar, tensor};
+pub(crate) use parameters::backward;
+pub use parameters::{Parameter, Parameters};
+pub use pull_back::TapedLoss;
+pub use terms::{Asks, Terms};
+pub use trainable::Trainable;
 
 use crate::Error;
+use crate::tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};
 use dfdx::prelude::*;
 
 /// An energy U: p(x) ∝ exp(-U(x)).
 ///
+/// One method is to be written, U on a tape; an energy that knows a quicker way to anything else says so.
 /// Object-safe, so that the loops over it are compiled in this crate while the energy itself may
 /// be written in a notebook cell.
 ///
@@ -57,28 +58,28 @@ use dfdx::prelude::*;
 ///     }
 /// }
 ///
-/// let x: Points = device()?.tensor_from_vec(vec![3.0, 4.0], (1, 2));
+/// let x = points(vec![3.0, 4.0], (1, 2))?;
 /// assert_eq!(Quadratic.energy(&x)?.as_vec(), [12.5]);
 /// let (_, slope) = Quadratic.gradient(&x)?;
 /// assert_eq!(slope.as_vec(), [3.0, 4.0]);
 /// # Ok::<(), Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no energy with this number type (if it is a `Result`, add `?` where it is made)",
-    label = "a `Result` lacks its `?`; a type of your own implements `Energy`, in f32 or f64 as the points are"
+    message = "`{Self}` is no energy (if it is a `Result`, add `?` where it is made)",
+    label = "a `Result` lacks its `?`; a type of your own implements `Energy`, whose one method is U on a tape"
 )]
-pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+pub trait Energy {
     /// U at each point, `(B, D)` to `(B,)`, recorded on the tape that the points bring.
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn energy_taped(&self, x: TapedPoints<E, Dev>) -> Result<TapedValues<E, Dev>, Error>;
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error>;
 
     /// U at each point, `(B, D)` to `(B,)`.
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn energy(&self, x: &Points<E, Dev>) -> Result<Values<E, Dev>, Error> {
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
         if x.shape().0 == 0 {
             return x.device().try_zeros_like(&(0,)).map_err(Error::tensor);
         }
@@ -89,7 +90,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     ///
     /// # Errors
     /// If the points have the wrong dimension, or a tensor operation fails.
-    fn gradient(&self, x: &Points<E, Dev>) -> Result<(Values<E, Dev>, Points<E, Dev>), Error> {
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
         let none = || x.device().try_zeros_like(x).map_err(Error::tensor);
         if x.shape().0 == 0 {
             return Ok((self.energy(x)?, none()?));
@@ -106,6 +107,76 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
         // An energy that ignores the points leaves them without a gradient: it is zero.
         gradients.try_alloc_for(x).map_err(Error::tensor)?;
         Ok((energy, gradients.get(x)))
+    }
+
+    /// U with first and second derivatives along directions, on a tape that leads to the parameters: what
+    /// score matching and its kin ask for.
+    ///
+    /// dfdx has no double backward. The derivatives are therefore carried forward through the energy, and
+    /// one ordinary backward pass follows.
+    ///
+    /// # Errors
+    /// If the energy has none, which is the default, the points have the wrong dimension, or a tensor
+    /// operation fails.
+    ///
+    /// # Examples
+    /// A quadratic energy, U = |x|²/2, of which score matching is the mean of |x|²/2 - D:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    /// use energy_discrepancy::dfdx::prelude::*;
+    /// use energy_discrepancy::energy::{Along, Jets};
+    ///
+    /// struct Quadratic;
+    /// impl Energy for Quadratic {
+    ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+    ///         Ok(x.square().sum::<_, Axis<1>>() * 0.5)
+    ///     }
+    ///     fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+    ///         along.coordinates_only("Quadratic")?;
+    ///         let curvature: Values = x.device().ones_like(&(x.shape().0,));
+    ///         Ok(Jets {
+    ///             energy: self.energy(x)?,
+    ///             slopes: x.clone(),
+    ///             curvature: curvature * x.shape().1 as f32,
+    ///             tape: GradientTape::default(), // of no parameters
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// let x = points(vec![3.0, 4.0], (1, 2))?;
+    /// assert_eq!(ScoreMatching.evaluate(&Quadratic, &x, &mut rng(0))?, 12.5 - 2.0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    fn jets_taped(&self, _x: &Points, _along: Along) -> Result<Jets, Error> {
+        Err(Error::Energy {
+            energy: self.type_name().to_owned(),
+            reason: "it has no forward derivatives, which exact score matching and losses of its kind ask for. \
+                `Mlp`, `LatentPrior` and `GaussianMixture` have them; write `jets_taped` for an energy of your \
+                own, or fit it by energy discrepancy, which asks for U alone"
+                .to_owned(),
+        })
+    }
+
+    /// A loss's value and its gradient in the parameters, by a quicker way than the tape, if this energy
+    /// knows one. The gradient is one list in the order of [`Parameters::parameters`], and is overwritten.
+    ///
+    /// # Errors
+    /// If the points have the wrong dimension, or a tensor operation fails.
+    fn pull_back(&self, _terms: &Terms, _gradient: &mut [f32]) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
+
+    /// A loss's value by a quicker way than the tape, if this energy knows one.
+    ///
+    /// # Errors
+    /// As [`Energy::pull_back`].
+    fn value(&self, _terms: &Terms) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
+
+    /// A copy of the energy as it is now that is quicker to evaluate many times, if there is one: for chains.
+    fn frozen(&self) -> Option<Box<dyn Energy>> {
+        None
     }
 
     /// Holds ∇U against differences of U along random directions, at 16 points or more around these,
@@ -132,7 +203,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     ///     }
     /// }
     ///
-    /// let x: Points = toy::gaussians_25().sample(64, &mut rng(0))?;
+    /// let x = toy::gaussians_25().sample(64, &mut rng(0))?;
     /// let error = Confined(Mlp::softplus(&[2, 16, 1], 0)?).check(&x).unwrap_err();
     /// assert!(error.to_string().contains("∇U is not the slope of U"));
     ///
@@ -146,7 +217,7 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// Mended(Mlp::softplus(&[2, 16, 1], 0)?).check(&x)?;
     /// # Ok::<(), Error>(())
     /// ```
-    fn check(&self, x: &Points<E, Dev>) -> Result<(), Error>
+    fn check(&self, x: &Points) -> Result<(), Error>
     where
         Self: Sized,
     {
@@ -168,74 +239,46 @@ pub trait Energy<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     /// Which code the energy is: another one of the same name has another.
     #[doc(hidden)]
     fn code(&self) -> usize {
-        Self::energy_taped as fn(&Self, TapedPoints<E, Dev>) -> _ as usize
-    }
-
-    /// A copy of the energy as it is now that is quicker to evaluate many times, if there is one.
-    #[doc(hidden)]
-    fn frozen(&self) -> Option<Box<dyn Energy<E, Dev>>> {
-        None
-    }
-
-    /// The net behind this energy, where the fused kernels can take its place.
-    #[doc(hidden)]
-    fn fused(&self) -> Option<&FusedMlp> {
-        None
+        Self::energy_taped as fn(&Self, TapedPoints) -> _ as usize
     }
 }
 
-/// First and second derivatives of an energy along each axis.
-#[derive(Debug)]
-pub struct Derivatives<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
-    /// ∂U/∂x_d, `(B, D)`.
-    pub gradient: Points<E, Dev>,
-    /// ∂²U/∂x_d², the Hessian's diagonal, `(B, D)`.
-    pub curvature: Points<E, Dev>,
-    /// The operations that led from the parameters to both.
-    pub tape: GradientTape<E, Dev>,
+/// The directions along which an energy is differentiated at each point.
+#[derive(Clone, Copy, Debug)]
+pub enum Along<'a> {
+    /// Each coordinate: K = D.
+    Coordinates,
+    /// K directions of each point, `(B, K, D)`.
+    Directions(&'a Tensor<(usize, usize, usize), f32, AutoDevice>),
 }
 
-/// An energy with first and second derivatives in x that can be differentiated once more, in the
-/// parameters: what exact score matching needs.
-///
-/// dfdx has no double backward. The derivatives are therefore carried forward through the net,
-/// and one ordinary backward pass follows.
-///
-/// # Examples
-/// A quadratic energy, U = |x|²/2, of which score matching is the mean of |x|²/2 - D:
-/// ```
-/// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::dfdx::prelude::*;
-/// use energy_discrepancy::energy::{Derivatives, TwiceDifferentiable};
-///
-/// struct Quadratic;
-/// impl Energy for Quadratic {
-///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
-///         Ok(x.square().sum::<_, Axis<1>>() * 0.5)
-///     }
-/// }
-/// impl TwiceDifferentiable for Quadratic {
-///     fn derivatives_taped(&self, x: &Points) -> Result<Derivatives, Error> {
-///         Ok(Derivatives {
-///             gradient: x.clone(),
-///             curvature: x.device().ones_like(x),
-///             tape: GradientTape::default(), // of no parameters
-///         })
-///     }
-/// }
-///
-/// let x: Points = device()?.tensor_from_vec(vec![3.0, 4.0], (1, 2));
-/// assert_eq!(ScoreMatching.evaluate(&Quadratic, &x, &())?, 12.5 - 2.0);
-/// # Ok::<(), Error>(())
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no forward derivatives, which exact score matching needs",
-    label = "`Mlp` and `GaussianMixture` have them; implement `TwiceDifferentiable` for an energy of your own, or fit it by energy discrepancy, which needs `Energy` alone"
-)]
-pub trait TwiceDifferentiable<E: Dtype = f32, Dev: Device<E> = AutoDevice>: Energy<E, Dev> {
-    /// ∂U/∂x_d and ∂²U/∂x_d² at each point, `(B, D)` to two of `(B, D)`, on a tape.
+impl Along<'_> {
+    /// For an energy that knows its derivatives along the coordinates alone.
     ///
     /// # Errors
-    /// If the points have the wrong dimension, or a tensor operation fails.
-    fn derivatives_taped(&self, x: &Points<E, Dev>) -> Result<Derivatives<E, Dev>, Error>;
+    /// If directions are given.
+    pub fn coordinates_only(&self, energy: &str) -> Result<(), Error> {
+        match self {
+            Along::Coordinates => Ok(()),
+            Along::Directions(_) => Err(Error::Energy {
+                energy: energy.to_owned(),
+                reason:
+                    "it knows its derivatives along the coordinates, and not along other directions"
+                        .to_owned(),
+            }),
+        }
+    }
+}
+
+/// An energy with its first and second derivatives along K directions at each point.
+#[derive(Debug)]
+pub struct Jets {
+    /// U, `(B,)`.
+    pub energy: Values,
+    /// v_k · ∇U, `(B, K)`.
+    pub slopes: Points,
+    /// Σ_k v_kᵀ (∇²U) v_k, `(B,)`: along the coordinates the Laplacian ΔU.
+    pub curvature: Values,
+    /// The operations that led from the parameters to all three.
+    pub tape: GradientTape,
 }

@@ -1,8 +1,8 @@
-//! Named parameters, and what training needs of an energy.
+//! Named parameters.
 
-use super::{Energy, Points, check, weights};
+use super::weights;
 use crate::Error;
-use crate::backend::{Backend, Number, check_list, read, write};
+use crate::tensors::{GradientTape, check_list, is_row_major, to_vec, write};
 use dfdx::prelude::*;
 use std::path::Path;
 
@@ -23,26 +23,29 @@ use std::path::Path;
 /// assert_eq!(weight.as_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Parameter<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+pub trait Parameter {
     /// The tensor's shape.
     fn sizes(&self) -> Vec<usize>;
 
     /// Its values in row-major order.
-    fn values(&self) -> Vec<E>;
+    fn values(&self) -> Vec<f32>;
 
     /// Sets the values, given in row-major order.
     ///
     /// # Errors
     /// If there are too many or too few, or the tensor is a permuted or broadcast view.
-    fn set(&mut self, values: &[E]) -> Result<(), Error>;
+    fn set(&mut self, values: &[f32]) -> Result<(), Error>;
 
     /// Copies the gradient with respect to this tensor, 0 where the loss does not depend on it.
     ///
     /// # Errors
     /// If the list has another length, the tensor is a permuted or broadcast view, or the device
     /// has no memory left.
-    fn read_gradient(&self, gradients: &mut Gradients<E, Dev>, into: &mut [E])
-    -> Result<(), Error>;
+    fn read_gradient(
+        &self,
+        gradients: &mut Gradients<f32, AutoDevice>,
+        into: &mut [f32],
+    ) -> Result<(), Error>;
 
     /// The number of values.
     fn len(&self) -> usize {
@@ -55,28 +58,28 @@ pub trait Parameter<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     }
 }
 
-impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, Dev> {
+impl<S: Shape> Parameter for Tensor<S, f32, AutoDevice> {
     fn sizes(&self) -> Vec<usize> {
         self.shape().concrete().into()
     }
 
-    fn values(&self) -> Vec<E> {
-        read(self)
+    fn values(&self) -> Vec<f32> {
+        to_vec(self)
     }
 
-    fn set(&mut self, values: &[E]) -> Result<(), Error> {
+    fn set(&mut self, values: &[f32]) -> Result<(), Error> {
         write(self, values)
     }
 
     fn read_gradient(
         &self,
-        gradients: &mut Gradients<E, Dev>,
-        into: &mut [E],
+        gradients: &mut Gradients<f32, AutoDevice>,
+        into: &mut [f32],
     ) -> Result<(), Error> {
         check_list(self, into.len())?;
         gradients.try_alloc_for(self).map_err(Error::tensor)?;
         let gradient = gradients.get(self);
-        match Dev::is_row_major(self) {
+        match is_row_major(self) {
             Some(true) => gradient.copy_into(into),
             _ => into.copy_from_slice(&gradient.as_vec()),
         }
@@ -104,11 +107,11 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
 ///     }
 /// }
 /// impl Parameters for Quadratic {
-///     fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
-///         vec![("precision".into(), &self.precision)]
+///     fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+///         vec![("precision", &self.precision)]
 ///     }
-///     fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter)> {
-///         vec![("precision".into(), &mut self.precision)]
+///     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+///         vec![("precision", &mut self.precision)]
 ///     }
 /// }
 ///
@@ -120,17 +123,17 @@ impl<S: Shape, E: Number, Dev: Backend<E>> Parameter<E, Dev> for Tensor<S, E, De
     message = "`{Self}` has no named parameters (if it is a `Result`, add `?` where it is made)",
     label = "a `Result` lacks its `?`; a type of your own implements `Parameters`, whose two methods list the fields to train"
 )]
-pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+pub trait Parameters {
     /// The parameters with their names, in a fixed order.
-    fn parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)>;
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)>;
 
     /// The same parameters in the same order, to be changed.
-    fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<E, Dev>)>;
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)>;
 
     /// All values in one list, parameter after parameter.
-    fn flat_parameters(&self) -> Vec<E> {
+    fn flat_parameters(&self) -> Vec<f32> {
         let lists = self.parameters().into_iter();
-        let lists: Vec<Vec<E>> = lists.map(|(_, parameter)| parameter.values()).collect();
+        let lists: Vec<Vec<f32>> = lists.map(|(_, parameter)| parameter.values()).collect();
         lists.concat()
     }
 
@@ -138,7 +141,7 @@ pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     ///
     /// # Errors
     /// If the list has another length than the parameters together.
-    fn set_flat_parameters(&mut self, values: &[E]) -> Result<(), Error> {
+    fn set_flat_parameters(&mut self, values: &[f32]) -> Result<(), Error> {
         let mut parameters = self.parameters_mut();
         let count: usize = parameters
             .iter()
@@ -194,74 +197,12 @@ pub trait Parameters<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
     }
 }
 
-/// An energy with named parameters: what training needs. Nothing to implement beside the two.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no energy with named parameters (if it is a `Result`, add `?` where it is made)",
-    label = "a `Result` lacks its `?`; an energy of your own lacks `Energy` or `Parameters`, whose two methods list the fields to train"
-)]
-pub trait Trainable<E: Dtype = f32, Dev: Device<E> = AutoDevice>:
-    Energy<E, Dev> + Parameters<E, Dev>
-{
-    /// Holds the gradient of U in each parameter against differences of U at 8 of these points, `(B, D)`.
-    /// The first [`Trainer::fit`](crate::train::Trainer::fit) does so by itself. The parameters are afterwards
-    /// as before.
-    ///
-    /// # Errors
-    /// If no gradient reaches a parameter with which U changes, or a wrong one, or the energy fails. A
-    /// parameter with which U does not change at these points is no error: a unit that is not active,
-    /// the row of a table that no point asks for.
-    ///
-    /// # Examples
-    /// Experts that are joined through clones of their energies. U is right, and they never train:
-    /// ```
-    /// use energy_discrepancy::prelude::*;
-    /// use energy_discrepancy::dfdx::prelude::*;
-    ///
-    /// struct Product(Vec<Mlp>);
-    /// impl Energy for Product {
-    ///     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
-    ///         let (x, tape) = x.split_tape();
-    ///         let mut sum = self.0[0].energy_taped(x.clone().put_tape(tape))?;
-    ///         for expert in &self.0[1..] {
-    ///             let energy = expert.energy_taped(x.retaped::<GradientTape>())?;
-    ///             sum = sum + energy.split_tape().0; // the values alone
-    ///         }
-    ///         Ok(sum)
-    ///     }
-    /// }
-    /// impl Parameters for Product {
-    ///     fn parameters(&self) -> Vec<(String, &dyn Parameter)> {
-    ///         self.0.iter().flat_map(|expert| expert.parameters()).collect()
-    ///     }
-    ///     fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter)> {
-    ///         self.0.iter_mut().flat_map(|expert| expert.parameters_mut()).collect()
-    ///     }
-    /// }
-    ///
-    /// let experts = (0..2).map(|seed| Mlp::softplus(&[2, 8, 1], seed));
-    /// let mut product = Product(experts.collect::<Result<_, Error>>()?);
-    /// let x: Points = toy::gaussians_25().sample(64, &mut rng(0))?;
-    /// let error = product.check_parameters(&x).unwrap_err();
-    /// assert!(error.to_string().contains("no gradient reaches `lin1.weight`"));
-    /// # Ok::<(), Error>(())
-    /// ```
-    fn check_parameters(&mut self, x: &Points<E, Dev>) -> Result<(), Error>
-    where
-        Self: Sized,
-    {
-        check::parameters(self, x)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<N: Energy<E, Dev> + Parameters<E, Dev>, E: Dtype, Dev: Device<E>> Trainable<E, Dev> for N {}
-
-/// A taped loss's value; its gradient with respect to the parameters goes into one list.
-pub(crate) fn backward<E: Number, Dev: Backend<E>>(
-    loss: Tensor<Rank0, E, Dev, super::GradientTape<E, Dev>>,
-    parameters: &[(String, &dyn Parameter<E, Dev>)],
-    gradient: &mut [E],
-) -> Result<f64, Error> {
+/// The gradient of a taped loss with respect to the parameters, in one list.
+pub(crate) fn backward(
+    loss: Tensor<Rank0, f32, AutoDevice, GradientTape>,
+    parameters: &[(&str, &dyn Parameter)],
+    gradient: &mut [f32],
+) -> Result<(), Error> {
     let count: usize = parameters
         .iter()
         .map(|(_, parameter)| parameter.len())
@@ -270,38 +211,30 @@ pub(crate) fn backward<E: Number, Dev: Backend<E>>(
         let expected = format!("{count} values, as the parameters have,");
         return Err(Error::shape("the gradient", gradient.len(), expected));
     }
-    let (value, tape) = loss.split_tape();
-    let backward = value.clone().put_tape(tape).try_backward();
-    let mut gradients = backward.map_err(Error::tensor)?;
+    let mut gradients = loss.try_backward().map_err(Error::tensor)?;
     let mut rest = gradient;
     for (_, parameter) in parameters {
         let (own, others) = rest.split_at_mut(parameter.len());
         parameter.read_gradient(&mut gradients, own)?;
         rest = others;
     }
-    number(&value)
-}
-
-/// The one value of a loss.
-pub(crate) fn number<E: Dtype, Dev: Device<E>>(loss: &Tensor<Rank0, E, Dev>) -> Result<f64, Error> {
-    let value = loss.as_vec().first().and_then(E::to_f64);
-    value.ok_or_else(|| Error::Tensor("the loss is not a number".into()))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensors::{Points, points};
 
     #[test]
     fn a_gradient_is_not_read_into_a_list_of_another_length_or_of_a_view() {
-        let cpu = Cpu::default();
-        let own: Tensor<(usize, usize), f64, Cpu> = cpu.tensor_from_vec(vec![1.0, 2.0], (1, 2));
-        let view: Points<f64, Cpu> = own
+        let own = points(vec![1.0, 2.0], (1, 2)).unwrap();
+        let view: Points = own
             .clone()
             .reshape_like(&(2,))
             .broadcast_like::<_, Axis<0>>(&(3, 2));
         let mut gradients = own.leaky_trace().square().sum().backward();
-        let mut read = |parameter: &dyn Parameter<f64, Cpu>, count: usize| {
+        let mut read = |parameter: &dyn Parameter, count: usize| {
             parameter.read_gradient(&mut gradients, &mut vec![0.0; count])
         };
         assert!(read(&own, 2).is_ok());

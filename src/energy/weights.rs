@@ -1,23 +1,19 @@
 //! Parameters to and from safetensors files, under the names that PyTorch gives them.
 
-use super::{Parameter, scalar};
+use super::Parameter;
 use crate::{Error, file};
-use dfdx::prelude::*;
 use safetensors::tensor::{Dtype as FileType, SafeTensors, TensorView};
 use std::path::Path;
 
-/// Writes all parameters, in the number type that they have.
-pub(super) fn save<E: Dtype, Dev: Device<E>>(
-    path: &Path,
-    parameters: &[(String, &dyn Parameter<E, Dev>)],
-) -> Result<(), Error> {
+/// Writes all parameters, in single precision.
+pub(super) fn save(path: &Path, parameters: &[(&str, &dyn Parameter)]) -> Result<(), Error> {
     let each = parameters
         .iter()
         .map(|(name, parameter)| (name, parameter.sizes(), encode(&parameter.values())));
     let each: Vec<_> = each.collect();
     let mut views = Vec::new();
     for (name, sizes, bytes) in &each {
-        let view = TensorView::new(file_type::<E>(), sizes.clone(), bytes);
+        let view = TensorView::new(FileType::F32, sizes.clone(), bytes);
         views.push((name, view.map_err(|error| Error::write(path, error))?));
     }
     let bytes = safetensors::serialize(views, None);
@@ -25,10 +21,10 @@ pub(super) fn save<E: Dtype, Dev: Device<E>>(
 }
 
 /// Reads all parameters. The file may hold others; nothing is changed unless all are there.
-pub(super) fn load<E: Dtype, Dev: Device<E>>(
+pub(super) fn load(
     path: &Path,
     prefix: &str,
-    parameters: &mut [(String, &mut dyn Parameter<E, Dev>)],
+    parameters: &mut [(&str, &mut dyn Parameter)],
 ) -> Result<(), Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
     let file = SafeTensors::deserialize(&bytes)
@@ -47,7 +43,7 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
             let reason = format!("{name} has shape {found:?}, but {expected:?} is needed");
             return Err(Error::read(path, reason));
         }
-        let values = decode::<E>(found.dtype(), found.data()).ok_or_else(|| {
+        let values = decode(found.dtype(), found.data()).ok_or_else(|| {
             let reason = format!(
                 "{name} has type {}, but F32 or F64 is needed",
                 found.dtype()
@@ -62,43 +58,34 @@ pub(super) fn load<E: Dtype, Dev: Device<E>>(
     Ok(())
 }
 
-/// The bytes of numbers in the type that they have.
-pub(crate) fn encode<E: Dtype>(values: &[E]) -> Vec<u8> {
-    let double = |value: &E| value.to_f64().unwrap_or(f64::NAN).to_le_bytes();
-    let single = |value: &E| value.to_f32().unwrap_or(f32::NAN).to_le_bytes();
-    match file_type::<E>() {
-        FileType::F64 => values.iter().flat_map(double).collect(),
-        _ => values.iter().flat_map(single).collect(),
-    }
+/// The bytes of numbers.
+fn encode(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
-/// Numbers from their bytes, if those are of a float of 4 or 8.
-pub(crate) fn decode<E: Dtype>(number: FileType, values: &[u8]) -> Option<Vec<E>> {
+/// Numbers from the bytes of floats of 4 or 8.
+fn decode(number: FileType, values: &[u8]) -> Option<Vec<f32>> {
     match number {
-        FileType::F32 => {
-            let (values, _) = values.as_chunks();
-            let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes));
-            Some(values.map(|value| scalar(f64::from(value))).collect())
-        }
-        FileType::F64 => {
-            let (values, _) = values.as_chunks();
-            Some(
-                values
-                    .iter()
-                    .map(|bytes| scalar(f64::from_le_bytes(*bytes)))
-                    .collect(),
-            )
-        }
+        FileType::F32 => Some(
+            values
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
+        ),
+        FileType::F64 => Some(
+            values
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f64::from_le_bytes(*bytes) as f32)
+                .collect(),
+        ),
         _ => None,
-    }
-}
-
-/// Every dfdx number type in use is a float of 4 or 8 bytes.
-pub(crate) fn file_type<E>() -> FileType {
-    if size_of::<E>() == 8 {
-        FileType::F64
-    } else {
-        FileType::F32
     }
 }
 
@@ -106,14 +93,13 @@ pub(crate) fn file_type<E>() -> FileType {
 mod tests {
     use crate::Error;
     use crate::energy::{Mlp, Naming, Parameters};
-    use dfdx::prelude::*;
 
     fn message(result: Result<(), Error>) -> String {
         result.unwrap_err().to_string()
     }
 
     #[test]
-    fn a_saved_net_comes_back_in_either_number_type() {
+    fn a_saved_net_comes_back() {
         let folder = std::env::temp_dir().join(format!("ed-weights-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("net.safetensors");
@@ -124,11 +110,6 @@ mod tests {
         let mut other = Mlp::silu(&[2, 3, 1], 6)
             .unwrap()
             .named(Naming::Sequential("net"));
-        other.load_weights(&path).unwrap();
-        assert_eq!(other.flat_parameters(), net.flat_parameters());
-        let mut double: Mlp<f64, Cpu> = other.cast(&Cpu::default()).unwrap();
-        double.save_weights(&path).unwrap();
-        double.load_weights(&path).unwrap();
         other.load_weights(&path).unwrap();
         assert_eq!(other.flat_parameters(), net.flat_parameters());
 

@@ -1,9 +1,10 @@
 //! How far a model's density is from the truth.
 
 use super::normaliser::{log_integral, log_ratios, on_grid};
-use crate::backend::{Backend, Number};
-use crate::energy::{Density, Energy, Points, for_each_backend};
+use crate::data::density::{Density, log_densities};
+use crate::energy::Energy;
 use crate::quadrature::Quadrature;
+use crate::tensors::Points;
 use crate::train::Metric;
 use crate::{Error, Rng};
 
@@ -25,17 +26,13 @@ use crate::{Error, Rng};
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
 /// let q = GaussianMixture::new(&[1.0], &[[0.1]], &[1.0])?;
-/// let x: Points<f64> = p.sample(5000, &mut rng(0))?;
+/// let x: Points = p.sample(5000, &mut rng(0))?;
 /// assert!(log_density_mse(&p, &p, &x)? < 1e-20);
 /// // log q - log p = 0.1 x + const, whose variance is 0.01.
 /// assert!((log_density_mse(&q, &p, &x)? - 0.01).abs() < 0.001);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn log_density_mse<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    truth: &dyn Density<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<f64, Error> {
+pub fn log_density_mse(energy: &dyn Energy, truth: &dyn Density, x: &Points) -> Result<f64, Error> {
     let (ratios, log_z) = log_ratios(energy, truth, x)?;
     let squares = ratios.iter().map(|ratio| (ratio - log_z).powi(2));
     Ok(squares.sum::<f64>() / ratios.len() as f64)
@@ -70,21 +67,12 @@ impl<D> LogDensityMse<D> {
     }
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl<D: Density<$E, $Dev>> Metric<$E, $Dev> for LogDensityMse<D> {
-            fn evaluate(
-                &mut self,
-                energy: &dyn Energy<$E, $Dev>,
-                rng: &mut Rng,
-            ) -> Result<f64, Error> {
-                let x = self.truth.sample(self.samples, rng)?;
-                log_density_mse(energy, &self.truth, &x)
-            }
-        }
-    };
+impl<D: Density> Metric for LogDensityMse<D> {
+    fn evaluate(&mut self, energy: &dyn Energy, rng: &mut Rng) -> Result<f64, Error> {
+        let x = self.truth.sample(self.samples, rng)?;
+        log_density_mse(energy, &self.truth, &x)
+    }
 }
-for_each_backend!(implement);
 
 /// A model q ∝ exp(-U) beside the truth p, integrated on a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,20 +99,19 @@ impl Comparison {
     /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
     /// let q = GaussianMixture::new(&[1.0], &[[1.0]], &[1.0])?;
     /// let grid = Quadrature::interval(-9.0..10.0, 1001)?;
-    /// let far = Comparison::on::<f64, AutoDevice>(&q, &p, &grid)?;
+    /// let far = Comparison::on(&q, &p, &grid)?;
     /// assert!((far.kl - 0.5).abs() < 1e-9 && (far.total_variation - 0.3829).abs() < 1e-4);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn on<E: Number, Dev: Backend<E>>(
-        energy: &dyn Energy<E, Dev>,
-        truth: &dyn Density<E, Dev>,
-        grid: &Quadrature,
-    ) -> Result<Self, Error> {
-        let (model, truth) = (on_grid(energy, grid)?, on_grid(truth, grid)?);
+    pub fn on(energy: &dyn Energy, truth: &dyn Density, grid: &Quadrature) -> Result<Self, Error> {
+        let (model, truth) = (
+            on_grid(energy, grid)?,
+            log_densities(truth, &grid.points()?)?,
+        );
         let log_z = log_integral(grid, &model);
         let (mut kl, mut total_variation) = (0.0, 0.0);
-        for ((u, u_p), weight) in model.iter().zip(&truth).zip(grid.weights()) {
-            let (log_q, log_p) = (-u - log_z, -u_p);
+        for ((u, log_p), weight) in model.iter().zip(&truth).zip(grid.weights()) {
+            let log_q = -u - log_z;
             let (q, p) = (log_q.exp(), log_p.exp());
             // Where p is 0 it contributes 0, whatever its logarithm. (Where it is no number, neither is kl.)
             if p != 0.0 {
@@ -153,12 +140,12 @@ impl Comparison {
 ///
 /// let p = GaussianMixture::new(&[0.2, 0.8], &[[-5.0], [5.0]], &[1.0, 1.0])?;
 /// let grid = Quadrature::interval(-15.0..15.0, 1000)?;
-/// let masses = mode_masses::<f64, AutoDevice>(&p, &[[-5.0], [5.0]], &grid)?;
+/// let masses = mode_masses(&p, &[[-5.0], [5.0]], &grid)?;
 /// assert!((masses[0] - 0.2).abs() < 1e-6);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn mode_masses<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
+pub fn mode_masses(
+    energy: &dyn Energy,
     centres: &[impl AsRef<[f64]>],
     grid: &Quadrature,
 ) -> Result<Vec<f64>, Error> {

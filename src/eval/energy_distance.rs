@@ -1,9 +1,8 @@
 //! How far apart two sets of samples are.
 
 use crate::Error;
-use crate::backend::read;
-use crate::energy::Points;
 use crate::kernel::sum_of_distances;
+use crate::tensors::{Points, to_vec};
 use dfdx::shapes::HasShape;
 use rayon::prelude::*;
 
@@ -47,7 +46,7 @@ pub fn energy_distance(x: &Points, y: &Points) -> Result<f64, Error> {
         return Err(Error::shape("a pair", (x.shape(), y.shape()), expected));
     }
     let (n, m) = (rows as f64, others as f64);
-    let (x, y) = (read(x), read(y));
+    let (x, y) = (to_vec(x), to_vec(y));
     let between = between(&x, &y, dimension) / (n * m);
     let within = within(&x, dimension) / (n * (n - 1.0)) + within(&y, dimension) / (m * (m - 1.0));
     Ok(2.0 * between - within)

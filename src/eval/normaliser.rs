@@ -1,9 +1,11 @@
 //! The normalising constant Z = ∫ exp(-U) dx, in two ways.
 
 use crate::Error;
-use crate::backend::{Backend, Number, read};
-use crate::energy::{Density, Energy, Points, checked};
+use crate::data::density::{Density, log_densities};
+use crate::energy::{Energy, checked};
 use crate::quadrature::Quadrature;
+use crate::tensors::{Points, to_vec};
+use dfdx::shapes::HasShape;
 
 /// log Z = log ∫ exp(-U) dx over the grid's box, by quadrature.
 ///
@@ -17,13 +19,10 @@ use crate::quadrature::Quadrature;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[0.5])?; // normalised: log Z = 0
 /// let grid = Quadrature::square(-4.0..4.0, 101)?;
-/// assert!(log_z::<f64, AutoDevice>(&p, &grid)?.abs() < 1e-12);
+/// assert!(log_z(&p, &grid)?.abs() < 1e-12);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn log_z<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    grid: &Quadrature,
-) -> Result<f64, Error> {
+pub fn log_z(energy: &dyn Energy, grid: &Quadrature) -> Result<f64, Error> {
     let energies = on_grid(energy, grid)?;
     Ok(log_integral(grid, &energies))
 }
@@ -39,15 +38,12 @@ pub fn log_z<E: Number, Dev: Backend<E>>(
 /// use energy_discrepancy::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let densities = density_on::<f64, AutoDevice>(&p, &Quadrature::interval(-8.0..8.0, 101)?)?;
+/// let densities = density_on(&p, &Quadrature::interval(-8.0..8.0, 101)?)?;
 /// let at_zero = 1.0 / (2.0 * std::f64::consts::PI).sqrt();
 /// assert!((densities[50] - at_zero).abs() < 1e-12);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn density_on<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    grid: &Quadrature,
-) -> Result<Vec<f64>, Error> {
+pub fn density_on(energy: &dyn Energy, grid: &Quadrature) -> Result<Vec<f64>, Error> {
     let energies = on_grid(energy, grid)?;
     let log_z = log_integral(grid, &energies);
     Ok(energies.iter().map(|u| (-u - log_z).exp()).collect())
@@ -71,32 +67,28 @@ pub fn density_on<E: Number, Dev: Backend<E>>(
 /// // Both are normalised, so that log Z is 0; the model is a little narrower.
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
 /// let q = GaussianMixture::new(&[1.0], &[[0.0]], &[0.9])?;
-/// let x: Points<f64> = p.sample(5000, &mut rng(0))?;
+/// let x: Points = p.sample(5000, &mut rng(0))?;
 /// assert!(log_z_from_samples(&q, &p, &x)?.abs() < 0.01);
 /// # Ok::<(), Error>(())
 /// ```
-pub fn log_z_from_samples<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    truth: &dyn Density<E, Dev>,
-    x: &Points<E, Dev>,
+pub fn log_z_from_samples(
+    energy: &dyn Energy,
+    truth: &dyn Density,
+    x: &Points,
 ) -> Result<f64, Error> {
     Ok(log_ratios(energy, truth, x)?.1)
 }
 
 /// -U(x_i) - log p(x_i) for each point, and the logarithm of the mean of their exponentials.
-pub(super) fn log_ratios<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    truth: &dyn Density<E, Dev>,
-    x: &Points<E, Dev>,
+pub(super) fn log_ratios(
+    energy: &dyn Energy,
+    truth: &dyn Density,
+    x: &Points,
 ) -> Result<(Vec<f64>, f64), Error> {
-    use dfdx::shapes::HasShape;
     if x.shape().0 == 0 {
         return Err(Error::shape("x", x.shape(), "at least one point"));
     }
-    let (u, log_p) = (
-        doubles(&checked::energies(energy, x)?),
-        doubles(&checked::log_densities(truth, x)?),
-    );
+    let (u, log_p) = (energies(energy, x)?, log_densities(truth, x)?);
     let ratios: Vec<f64> = u.iter().zip(&log_p).map(|(u, log_p)| -u - log_p).collect();
     let count = (ratios.len() as f64).ln();
     let log_mean = log_sum_exp(ratios.iter().copied()) - count;
@@ -104,12 +96,14 @@ pub(super) fn log_ratios<E: Number, Dev: Backend<E>>(
 }
 
 /// U at the grid's points.
-pub(super) fn on_grid<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    grid: &Quadrature,
-) -> Result<Vec<f64>, Error> {
-    let x = grid.points(&Dev::shared()?)?;
-    Ok(doubles(&checked::energies(energy, &x)?))
+pub(super) fn on_grid(energy: &dyn Energy, grid: &Quadrature) -> Result<Vec<f64>, Error> {
+    energies(energy, &grid.points()?)
+}
+
+/// U at each point.
+fn energies(energy: &dyn Energy, x: &Points) -> Result<Vec<f64>, Error> {
+    let values = to_vec(&checked::energies(energy, x)?);
+    Ok(values.into_iter().map(f64::from).collect())
 }
 
 pub(super) fn log_integral(grid: &Quadrature, energies: &[f64]) -> f64 {
@@ -126,13 +120,4 @@ fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
         return largest;
     }
     largest + terms.map(|term| (term - largest).exp()).sum::<f64>().ln()
-}
-
-pub(super) fn doubles<E: Number, Dev: Backend<E>>(
-    values: &crate::energy::Values<E, Dev>,
-) -> Vec<f64> {
-    let values = read(values).into_iter();
-    values
-        .map(|value| value.to_f64().unwrap_or(f64::NAN))
-        .collect()
 }

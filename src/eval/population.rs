@@ -2,8 +2,8 @@
 
 use super::grid::Grid;
 use crate::Error;
-use crate::energy::{GaussianMixture, tensor};
-use dfdx::prelude::*;
+use crate::energy::GaussianMixture;
+use rayon::prelude::*;
 
 /// The losses of a model q under data from p, both one-dimensional Gaussian mixtures, by
 /// quadrature: what the sampled losses estimate.
@@ -59,10 +59,8 @@ impl Population {
     pub fn fisher_divergence(&self, model: &GaussianMixture) -> Result<f64, Error> {
         one_dimensional(model)?;
         let grid = Grid::around(&[&self.truth, model])?;
-        let (p, q) = (scores(&self.truth, &grid)?, scores(model, &grid)?);
-        let points = grid.points().zip(p.iter().zip(&q));
-        let integrand = points.map(|(x, (p, q))| density(&self.truth, x) * (q - p).powi(2));
-        Ok(0.5 * grid.step * integrand.sum::<f64>())
+        let difference = |x| score(model, x) - score(&self.truth, x);
+        Ok(0.5 * grid.integrate(|x| density(&self.truth, x) * difference(x).powi(2)))
     }
 
     /// Energy discrepancy in the limit M → ∞, less log M: CE(p, q) - CE(p_t, q_t), where p_t and
@@ -126,10 +124,18 @@ impl Population {
                 .points()
                 .map(move |x| scale * (-(y - x).powi(2) / (2.0 * t)).exp())
         });
-        let cpu = Cpu::default();
-        let blur = tensor::<_, f64, _>(&cpu, blur, (outer.count, inner.count))?;
-        let columns = tensor(&cpu, columns.into_iter(), (inner.count, 2 * s.len()))?;
-        let blurred = blur.try_matmul(columns).map_err(Error::tensor)?.as_vec();
+        let blur: Vec<f64> = blur.collect();
+        let mut blurred = vec![0.0; outer.count * 2 * s.len()];
+        let rows = blurred
+            .par_chunks_mut(2 * s.len())
+            .zip(blur.par_chunks(inner.count));
+        rows.for_each(|(row, blur)| {
+            for (share, columns) in blur.iter().zip(columns.chunks(row.len())) {
+                row.iter_mut()
+                    .zip(columns)
+                    .for_each(|(to, from)| *to += share * from);
+            }
+        });
 
         let mut inside = vec![0.0; s.len()];
         for row in blurred.chunks(2 * s.len()) {
@@ -179,9 +185,8 @@ fn density(p: &GaussianMixture, x: f64) -> f64 {
     log_density(p, x).exp()
 }
 
-fn scores(p: &GaussianMixture, grid: &Grid) -> Result<Vec<f64>, Error> {
-    let x = tensor::<_, f64, _>(&Cpu::default(), grid.points(), (grid.count, 1))?;
-    Ok(crate::energy::Density::score(p, &x)?.as_vec())
+fn score(p: &GaussianMixture, x: f64) -> f64 {
+    -p.slopes(&[x])[0]
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The gradient of a loss that sees the energies of a group of rows together.
 
 use super::block::{Block, Blocks};
+use super::formula::{Scaled, evaluate};
 use super::gradient::{backward, energies};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
@@ -8,32 +9,26 @@ use super::prune::{counting, gather};
 use super::scratch::with_scratch;
 use crate::Error;
 
-/// A loss of groups of energies.
-///
-/// `(first group, energies of one or more whole groups, ∂L/∂U to be written)` to the sum of these
-/// groups' losses. It is called once for every group, in any order and from several threads.
-pub(crate) type Contrast<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
-
 /// Rows whose activations are kept at once if groups are small.
 const CHUNK: usize = 512;
 /// The activations of a group of more rows than that are not kept but computed a second time, by
 /// all threads.
 const LARGE_GROUP: usize = 2048;
 
-/// The loss Σ_groups L(U(x_1), ..., U(x_group)) and its gradient ∂L/∂θ.
+/// The loss c Σ_groups L(U(x_1), ..., U(x_group)) and its gradient ∂/∂θ, for a formula L and a scale c.
 ///
 /// `x` is `(groups, group, D)`, the gradient is flat in the order W_1, b_1, W_2, b_2, ... and
-/// overwritten. Some whole groups at a time go forward, through the contrast and backward at
+/// overwritten. Some whole groups at a time go forward, through the formula and backward at
 /// once, while their activations are in the cache; so little memory is needed for any number
 /// of groups.
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn contrast_gradient(
+pub(crate) fn group_gradient(
     network: &Network,
     x: &[f32],
     group: usize,
-    contrast: &Contrast,
+    formula: Scaled,
     gradient: &mut [f32],
 ) -> Result<f64, Error> {
     let rows = network.rows(x)?;
@@ -43,7 +38,7 @@ pub(crate) fn contrast_gradient(
         return Err(Error::shape("x", (rows, network.dimension()), expected));
     }
     if group > LARGE_GROUP {
-        return large(network, x, group, contrast, gradient);
+        return large(network, x, group, formula, gradient);
     }
     let groups = rows / group;
     let lanes = lanes(network, rows).min(groups.max(1));
@@ -63,7 +58,7 @@ pub(crate) fn contrast_gradient(
             let mut loss = 0.0;
             for first in groups.clone().step_by(size) {
                 let x = &x[first * chunk.width()..groups.end.min(first + size) * chunk.width()];
-                loss += chunk.gradient(x, first, contrast, gradient, data);
+                loss += chunk.gradient(x, first, formula, gradient, data);
             }
             loss
         })
@@ -92,7 +87,7 @@ impl Chunk<'_> {
         &self,
         x: &[f32],
         first: usize,
-        contrast: &Contrast,
+        formula: Scaled,
         gradient: &mut [f32],
         data: &mut [f32],
     ) -> f64 {
@@ -107,7 +102,7 @@ impl Chunk<'_> {
         for ((x, energies), data) in parts.zip(data.chunks_exact_mut(blocks.len)) {
             Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
         }
-        let loss = contrast(first, energies, cotangent);
+        let loss = evaluate(formula, first, self.group, energies, cotangent);
         // Where more than half count little would be saved, and moving them is not free.
         let kept = match counting(cotangent, rows / 2) {
             None => rows,
@@ -134,7 +129,7 @@ fn large(
     network: &Network,
     x: &[f32],
     group: usize,
-    contrast: &Contrast,
+    formula: Scaled,
     gradient: &mut [f32],
 ) -> Result<f64, Error> {
     let rows = network.rows(x)?;
@@ -146,7 +141,7 @@ fn large(
         each(
             groups.zip(&mut losses).enumerate(),
             |(i, ((values, cotangent), loss))| {
-                *loss = contrast(i, values, cotangent);
+                *loss = evaluate(formula, i, group, values, cotangent);
             },
         );
         match counting(cotangent, rows.saturating_sub(1)) {

@@ -1,6 +1,7 @@
 //! One block of rows that carries its derivatives through a network, and back.
 
 use super::block::{load, odd_lines};
+use super::formula::Scaled;
 use super::jet::{Bend, Channels, Unbend};
 use super::network::Network;
 use super::product::{Matrix, Then, columns_at};
@@ -26,12 +27,12 @@ const CACHE: usize = 128 << 10;
 const MOST_COLUMNS: usize = 1024;
 
 impl JetBlocks {
-    /// Blocks for so many rows, of equal size as nearly as possible.
-    pub(crate) fn new(network: &Network, rows: usize) -> Self {
+    /// Blocks for so many rows and directions of each, of equal size as nearly as possible.
+    pub(crate) fn new(network: &Network, directions: usize, rows: usize) -> Self {
         let rows = rows.max(1);
         let tile = columns_at(network.level);
         let d = network.dimension();
-        let channels = d + 2;
+        let channels = directions + 2;
         let features = channels * (d + 2 * network.units() + 1) + network.units();
         let most = (CACHE / features).min(MOST_COLUMNS / channels).max(tile);
         let most = most - most % tile;
@@ -42,7 +43,7 @@ impl JetBlocks {
         Self {
             rows: columns,
             channels: Channels {
-                directions: d,
+                directions,
                 columns,
                 stride,
             },
@@ -58,24 +59,6 @@ pub(crate) struct JetBlock<'a> {
     rows: usize,
     channels: Channels,
     data: &'a mut [f32],
-}
-
-/// U, ∇U and ΔU of one block's rows.
-pub(crate) struct Top<'a> {
-    pub(crate) energies: &'a [f32],
-    pub(crate) laplacian: &'a [f32],
-    derivatives: &'a [f32],
-    columns: usize,
-}
-
-impl<'a> Top<'a> {
-    /// The derivatives along each coordinate, of all rows.
-    pub(crate) fn derivatives(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let rows = self.energies.len();
-        self.derivatives
-            .chunks_exact(self.columns)
-            .map(move |part| &part[..rows])
-    }
 }
 
 impl<'a> JetBlock<'a> {
@@ -106,14 +89,11 @@ impl<'a> JetBlock<'a> {
         features * self.channels.stride + units * self.channels.columns
     }
 
-    /// Computes U, ∇U and ΔU of each row of `x`.
-    pub(crate) fn forward(&mut self, x: &[f32]) -> Top<'_> {
+    /// Computes the jet of U at each row of `x` along the directions, or without any the coordinates.
+    pub(crate) fn forward(&mut self, x: &[f32], along: Option<&[f32]>) {
         let jets = self.jets();
         let Self {
-            network,
-            channels,
-            rows,
-            ..
+            network, channels, ..
         } = *self;
         let Channels {
             directions,
@@ -122,11 +102,21 @@ impl<'a> JetBlock<'a> {
         } = channels;
         let (data, top) = self.data.split_at_mut(jets);
         let (top, room) = top.split_at_mut(stride);
-        let (input, mut rest) = data.split_at_mut(directions * stride);
-        load(x, directions, columns, stride, input);
-        for (d, input) in input.chunks_exact_mut(stride).enumerate() {
+        let d = network.dimension();
+        let (input, mut rest) = data.split_at_mut(d * stride);
+        load(x, d, columns, stride, input);
+        for (i, input) in input.chunks_exact_mut(stride).enumerate() {
             input[columns..].fill(0.0);
-            input[(1 + d) * columns..][..columns].fill(1.0);
+            match along {
+                None => input[(1 + i) * columns..][..columns].fill(1.0),
+                Some(along) => {
+                    for (row, along) in along.chunks_exact(directions * d).enumerate() {
+                        for (k, v) in along.chunks_exact(d).enumerate() {
+                            input[(1 + k) * columns + row] = v[i];
+                        }
+                    }
+                }
+            }
         }
         let mut input: &[f32] = input;
         for layer in network.hidden() {
@@ -165,32 +155,42 @@ impl<'a> JetBlock<'a> {
                 *energy += layer.bias[0];
             }
         }
-        let (energies, rest) = top.split_at(columns);
-        let (derivatives, rest) = rest.split_at(directions * columns);
-        Top {
-            energies: &energies[..rows],
-            laplacian: &rest[..rows],
-            derivatives,
-            columns,
-        }
     }
 
-    /// Adds ∂L/∂θ to `gradient` for L = c Σ_r (½ |∇U|² - ΔU). Needs a forward pass, which it uses
-    /// up: the loss's derivatives take the place of the jets.
-    pub(crate) fn backward(&mut self, c: f32, gradient: &mut [f32]) {
+    /// The formula's values at the rows, whose first has the number `first`, from their jets; the loss's
+    /// derivatives take the place of the jets.
+    pub(crate) fn evaluate(&mut self, formula: Scaled, first: usize) -> f64 {
+        let (at, rows) = (self.jets(), self.rows);
+        let (parts, columns) = (self.channels.directions + 2, self.channels.columns);
+        let top = &mut self.data[at..][..parts * columns];
+        let mut jets = vec![0.0; 2 * rows * parts];
+        let (jets, slopes) = jets.split_at_mut(rows * parts);
+        for (row, jet) in jets.chunks_exact_mut(parts).enumerate() {
+            for (part, number) in jet.iter_mut().enumerate() {
+                *number = top[part * columns + row];
+            }
+        }
+        let loss = super::formula::evaluate(formula, first, parts, jets, slopes);
+        top.fill(0.0);
+        for (row, slopes) in slopes.chunks_exact(parts).enumerate() {
+            for (part, slope) in slopes.iter().enumerate() {
+                top[part * columns + row] = *slope;
+            }
+        }
+        loss
+    }
+
+    /// Adds ∂L/∂θ to `gradient`. Needs a forward pass and [`JetBlock::evaluate`], which it uses up.
+    pub(crate) fn backward(&mut self, gradient: &mut [f32]) {
         let mut at = self.jets();
         let Self {
-            network,
-            channels,
-            rows,
-            ..
+            network, channels, ..
         } = *self;
         let Channels {
             columns, stride, ..
         } = channels;
         let (data, room) = self.data.split_at_mut(at + stride);
         let (room, panel) = room.split_at_mut(3 * columns);
-        top_cotangent(c, rows, channels, &mut data[at..]);
         for (l, layer) in network.layers.iter().enumerate().rev() {
             // `at` is where the loss's derivatives with respect to this layer's output begin.
             let (before, outer) = data.split_at_mut(at);
@@ -236,23 +236,5 @@ impl<'a> JetBlock<'a> {
             });
             at = start;
         }
-    }
-}
-
-/// ∂L/∂(U, ∇U, ΔU) = (0, c ∇U, -c) in place of the jets of U, 0 behind the rows.
-fn top_cotangent(c: f32, rows: usize, channels: Channels, top: &mut [f32]) {
-    let mut parts = top[..channels.all()].chunks_exact_mut(channels.columns);
-    if let Some(energies) = parts.next() {
-        energies.fill(0.0);
-    }
-    if let Some(laplacian) = parts.next_back() {
-        let (own, behind) = laplacian.split_at_mut(rows);
-        own.fill(-c);
-        behind.fill(0.0);
-    }
-    for derivatives in parts {
-        let (own, behind) = derivatives.split_at_mut(rows);
-        own.iter_mut().for_each(|u| *u *= c);
-        behind.fill(0.0);
     }
 }

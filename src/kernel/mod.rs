@@ -16,15 +16,15 @@
 //! | [`block`], [`gradient`], [`grouped`], [`prune`] | energies and their gradients, in blocks of rows |
 //! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
 //! | [`generator`] | transposed convolutions |
-//! | [`adam`], [`normal`], [`perturb`], [`contrast`] | the other parts of a training step |
+//! | [`formula`], [`adam`], [`normal`], [`perturb`] | the other parts of a training step |
 //! | [`distance`] | distances of points, all pairs |
 
 mod activation;
 mod adam;
 mod affine;
 mod block;
-mod contrast;
 mod distance;
+mod formula;
 pub(crate) mod generator;
 mod gradient;
 mod grouped;
@@ -50,11 +50,11 @@ mod weight;
 
 pub use activation::Activation;
 pub(crate) use adam::{Adam, State};
-pub(crate) use contrast::Discrepancy;
 pub(crate) use distance::sum_of_distances;
+pub use formula::Formula;
 pub(crate) use gradient::{backward, energies, input_gradient};
-pub(crate) use grouped::{Contrast, contrast_gradient};
+pub(crate) use grouped::group_gradient;
 pub(crate) use network::Network;
 pub(crate) use normal::fill_normal;
 pub(crate) use perturb::perturb;
-pub(crate) use score::score_matching;
+pub(crate) use score::jet_gradient;

@@ -1,8 +1,8 @@
 //! A generator of images: transposed convolutions.
 
-use crate::backend::{Backend, Number, device, read};
-use crate::energy::{Parameter, Points, separate, tensor};
+use crate::energy::{Parameter, Parameters};
 use crate::kernel::generator::{Geometry, Packed, Stack};
+use crate::tensors::{device, from_f64, separate};
 use crate::{Error, rng};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, Normal, Uniform};
@@ -18,17 +18,16 @@ pub(super) const SLOPE: f64 = 0.1;
 /// layers, tanh at the end.
 ///
 /// Weights start normal with variance 2/(fan in + fan out) (Xavier), biases uniform in ±1/√(out k²). On
-/// a CPU in single precision each pass is one fused operation; everywhere else, and inside
-/// [`crate::energy::Plain`], it runs in ordinary dfdx operations.
+/// the CPU each pass is one fused operation; on a GPU, and inside [`crate::energy::Plain`], it runs in ordinary
+/// dfdx operations.
 ///
 /// # Examples
 /// The generator of the paper's MNIST experiment has 128 features:
 /// ```
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// let generator = Generator::new(32, 16, 0)?;
-/// let z: Points = device()?.ones_like(&(3, 32));
+/// let z = points(vec![1.0; 96], (3, 32))?;
 /// assert_eq!(generator.decode(&z)?.shape(), &(3, 28 * 28));
 /// assert_eq!(generator.parameters()[2].0, "gen.2.weight");
 /// # Ok::<(), Error>(())
@@ -36,20 +35,22 @@ pub(super) const SLOPE: f64 = 0.1;
 /// PyTorch equivalent: `nn.Sequential(nn.ConvTranspose2d(64, 1024, 4, 1, 0), nn.LeakyReLU(0.1), ...,
 /// nn.ConvTranspose2d(256, 1, 4, 2, 1), nn.Tanh())` in a field `gen`.
 #[derive(Debug)]
-pub struct Generator<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
-    pub(super) layers: Vec<Layer<E, Dev>>,
+pub struct Generator {
+    pub(super) layers: Vec<Layer>,
     pub(super) windows: Vec<Geometry>,
     pub(super) stack: Stack,
+    /// Of weight and bias of each layer.
+    pub(super) names: Vec<[String; 2]>,
     /// The weights as the fused operation reads them, until they change.
     pub(super) packed: OnceLock<Packed>,
 }
 
 #[derive(Debug)]
-pub(super) struct Layer<E: Dtype, Dev: Device<E>> {
+pub(super) struct Layer {
     /// (in, out, k, k), as PyTorch keeps it.
-    pub weight: Tensor<(usize, usize, usize, usize), E, Dev>,
+    pub weight: Tensor<(usize, usize, usize, usize), f32, AutoDevice>,
     /// (out,).
-    pub bias: Tensor<(usize,), E, Dev>,
+    pub bias: Tensor<(usize,), f32, AutoDevice>,
 }
 
 impl Generator {
@@ -67,26 +68,75 @@ impl Generator {
     /// # Errors
     /// If a number is 0, or the side is no multiple of 4.
     pub fn for_side(side: usize, latent: usize, features: usize, seed: u64) -> Result<Self, Error> {
-        let mut rng = rng(seed);
-        let spec = Spec::new(side, latent, features)?;
-        Self::build(&spec.channels, &spec.windows, &device()?, |shape, n| {
-            let [inputs, outputs, area] = shape;
+        let (mut rng, device) = (rng(seed), device()?);
+        let Spec { channels, windows } = Spec::new(side, latent, features)?;
+        let stack = Stack::new(&channels, &windows, SLOPE as f32)?;
+        let (mut layers, mut names) = (Vec::new(), Vec::new());
+        for (index, (pair, window)) in channels.windows(2).zip(&windows).enumerate() {
+            let (inputs, outputs, k) = (pair[0], pair[1], window.kernel);
+            let area = k * k;
             let std = (2.0 / ((inputs + outputs) * area) as f64).sqrt();
             let bound = 1.0 / ((outputs * area) as f64).sqrt();
             let weight = Normal::new(0.0, std).map_err(Error::tensor)?;
             let bias = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-            Ok(match n {
-                Part::Weight(n) => weight.sample_iter(&mut rng).take(n).collect(),
-                Part::Bias(n) => bias.sample_iter(&mut rng).take(n).collect(),
-            })
+            let values = weight.sample_iter(&mut rng).take(inputs * outputs * area);
+            let weight = from_f64(&device, values, (inputs, outputs, k, k))?;
+            let values = bias.sample_iter(&mut rng).take(outputs);
+            layers.push(Layer {
+                weight,
+                bias: from_f64(&device, values, (outputs,))?,
+            });
+            names.push(["weight", "bias"].map(|part| format!("gen.{}.{part}", 2 * index)));
+        }
+        Ok(Self {
+            layers,
+            windows,
+            stack,
+            names,
+            packed: OnceLock::new(),
         })
+    }
+
+    /// L, the dimension of latent points.
+    pub fn latent(&self) -> usize {
+        self.stack.latent()
+    }
+
+    /// Height and width of the images.
+    pub fn size(&self) -> (usize, usize) {
+        let last = self.windows.last().and_then(Geometry::output);
+        last.unwrap_or_default()
+    }
+
+    pub(super) fn check(&self, z: &(usize, usize)) -> Result<(), Error> {
+        if z.1 == self.latent() {
+            return Ok(());
+        }
+        let expected = format!("(B, {}), as the generator's input has,", self.latent());
+        Err(Error::shape("z", z, expected))
     }
 }
 
-/// How many values of which kind are asked for.
-pub(super) enum Part {
-    Weight(usize),
-    Bias(usize),
+impl Parameters for Generator {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        let layers = self.layers.iter().zip(&self.names);
+        let named = layers.flat_map(|(layer, [weight, bias])| -> [(&str, &dyn Parameter); 2] {
+            [(weight, &layer.weight), (bias, &layer.bias)]
+        });
+        named.collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        // Whoever asks for this may change them.
+        self.packed.take();
+        let layers = self.layers.iter_mut().zip(&self.names);
+        let named = layers.flat_map(
+            |(layer, [weight, bias])| -> [(&str, &mut dyn Parameter); 2] {
+                [(weight, &mut layer.weight), (bias, &mut layer.bias)]
+            },
+        );
+        named.collect()
+    }
 }
 
 /// Channels and windows of the layers.
@@ -129,93 +179,8 @@ impl Spec {
     }
 }
 
-impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
-    /// A generator whose parameters come from `fill([in, out, k²], part)`, W_1, b_1, W_2, ...
-    fn build(
-        channels: &[usize],
-        windows: &[Geometry],
-        device: &Dev,
-        mut fill: impl FnMut([usize; 3], Part) -> Result<Vec<f64>, Error>,
-    ) -> Result<Self, Error> {
-        let stack = Stack::new(channels, windows, SLOPE as f32)?;
-        let mut layers = Vec::new();
-        for (pair, window) in channels.windows(2).zip(windows) {
-            let (inputs, outputs, k) = (pair[0], pair[1], window.kernel);
-            let shape = [inputs, outputs, k * k];
-            let weight = fill(shape, Part::Weight(inputs * outputs * k * k))?;
-            let bias = fill(shape, Part::Bias(outputs))?;
-            layers.push(Layer {
-                weight: tensor(device, weight.into_iter(), (inputs, outputs, k, k))?,
-                bias: tensor(device, bias.into_iter(), (outputs,))?,
-            });
-        }
-        Ok(Self {
-            layers,
-            windows: windows.to_vec(),
-            stack,
-            packed: OnceLock::new(),
-        })
-    }
-
-    /// L, the dimension of latent points.
-    pub fn latent(&self) -> usize {
-        self.stack.latent()
-    }
-
-    /// Height and width of the images.
-    pub fn size(&self) -> (usize, usize) {
-        let last = self.windows.last().and_then(Geometry::output);
-        last.unwrap_or_default()
-    }
-
-    /// The same generator with another number type, or on another device.
-    ///
-    /// # Errors
-    /// If the device has no memory left.
-    pub fn cast<F: Number, To: Backend<F>>(&self, device: &To) -> Result<Generator<F, To>, Error> {
-        let lists = self.layers.iter();
-        let mut lists = lists.flat_map(|layer| [read(&layer.weight), read(&layer.bias)]);
-        let mut channels = vec![self.latent()];
-        channels.extend(self.layers.iter().map(|layer| layer.bias.shape().0));
-        Generator::build(&channels, &self.windows, device, |_, _| {
-            let values = lists.next().unwrap_or_default().into_iter();
-            Ok(values
-                .map(|value| value.to_f64().unwrap_or(f64::NAN))
-                .collect())
-        })
-    }
-
-    pub(super) fn check(&self, z: &(usize, usize)) -> Result<(), Error> {
-        if z.1 == self.latent() {
-            return Ok(());
-        }
-        let expected = format!("(B, {}), as the generator's input has,", self.latent());
-        Err(Error::shape("z", z, expected))
-    }
-
-    pub(super) fn named_parameters(&self) -> Vec<(String, &dyn Parameter<E, Dev>)> {
-        let mut named: Vec<(String, &dyn Parameter<E, Dev>)> = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            named.push((format!("gen.{}.weight", 2 * index), &layer.weight));
-            named.push((format!("gen.{}.bias", 2 * index), &layer.bias));
-        }
-        named
-    }
-
-    pub(super) fn named_parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<E, Dev>)> {
-        // Whoever asks for this may change them.
-        self.packed.take();
-        let mut named: Vec<(String, &mut dyn Parameter<E, Dev>)> = Vec::new();
-        for (index, layer) in self.layers.iter_mut().enumerate() {
-            named.push((format!("gen.{}.weight", 2 * index), &mut layer.weight));
-            named.push((format!("gen.{}.bias", 2 * index), &mut layer.bias));
-        }
-        named
-    }
-}
-
 /// The copy has tensors of its own: gradients of the two never mix.
-impl<E: Number, Dev: Backend<E>> Clone for Generator<E, Dev> {
+impl Clone for Generator {
     fn clone(&self) -> Self {
         let layers = self.layers.iter().map(|layer| Layer {
             weight: separate(&layer.weight),
@@ -225,18 +190,8 @@ impl<E: Number, Dev: Backend<E>> Clone for Generator<E, Dev> {
             layers: layers.collect(),
             windows: self.windows.clone(),
             stack: self.stack.clone(),
+            names: self.names.clone(),
             packed: OnceLock::new(),
         }
     }
-}
-
-/// Rows of pixels from a list.
-pub(super) fn points<E: Number, Dev: Backend<E>>(
-    device: &Dev,
-    values: Vec<E>,
-    shape: (usize, usize),
-) -> Result<Points<E, Dev>, Error> {
-    device
-        .try_tensor_from_vec(values, shape)
-        .map_err(Error::tensor)
 }

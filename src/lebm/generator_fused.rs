@@ -1,20 +1,14 @@
-//! The generator as one fused operation: single precision on a CPU.
+//! The generator as one fused operation, on the CPU.
 
 use super::decoder::check_images;
-use super::generator::points;
 use super::{Decoder, Generator};
 use crate::Error;
-use crate::backend::{Backend, append, read};
-use crate::energy::add;
 use crate::kernel::generator::{Packed, Wanted, backward, forward};
+use crate::tensors::{Points, TapedPoints, Values, add, append, from_vec, is_row_major, to_vec};
 use dfdx::prelude::*;
+use dfdx::tensor::CpuError;
 
-// Of this device, whatever the default one is.
-type Points = crate::energy::Points<f32, Cpu>;
-type Values = crate::energy::Values<f32, Cpu>;
-type TapedPoints = crate::energy::TapedPoints<f32, Cpu>;
-
-impl Generator<f32, Cpu> {
+impl Generator {
     fn packed(&self) -> &Packed {
         self.packed.get_or_init(|| {
             let mut parameters = Vec::with_capacity(self.stack.parameters());
@@ -31,7 +25,7 @@ impl Generator<f32, Cpu> {
         self.check(z.shape())?;
         let pixels = self.stack.pixels();
         check_images(images, &(z.shape().0, pixels))?;
-        let truth = read(images);
+        let truth = to_vec(images);
         let error = |row: usize, decoded: &[f32], slopes: &mut [f32]| {
             let truth = &truth[row * pixels..(row + 1) * pixels];
             for ((decoded, truth), slope) in decoded.iter().zip(truth).zip(&mut *slopes) {
@@ -41,53 +35,49 @@ impl Generator<f32, Cpu> {
             let square: f64 = slopes.iter().map(|s| f64::from(*s).powi(2)).sum();
             (0.25 * square) as f32
         };
-        backward(&self.stack, self.packed(), &read(z), error, wanted)
-    }
-
-    /// The mean over the images of |x - G(z)|², and its gradient with respect to all parameters in one
-    /// list, in the order of [`crate::energy::Parameters::parameters`].
-    ///
-    /// # Errors
-    /// If the latent points or the images have the wrong shape, or there are none.
-    ///
-    /// # Examples
-    /// ```
-    /// use energy_discrepancy::prelude::*;
-    /// use energy_discrepancy::dfdx::prelude::*;
-    ///
-    /// let generator = Generator::new(8, 2, 0)?;
-    /// let z: Points = device()?.zeros_like(&(3, 8));
-    /// let grey: Points = device()?.zeros_like(&(3, 28 * 28));
-    /// let (mean, gradient) = generator.reconstruction_gradient(&z, &grey)?;
-    /// assert!(mean > 0.0 && gradient.len() == generator.flat_parameters().len());
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn reconstruction_gradient(
-        &self,
-        z: &Points,
-        images: &Points,
-    ) -> Result<(f64, Vec<f32>), Error> {
-        let rows = z.shape().0;
-        if rows == 0 {
-            return Err(Error::setting("images", 0, "at least 1"));
-        }
-        let mut gradient = vec![0.0; self.stack.parameters()];
-        let wanted = Wanted {
-            z: None,
-            parameters: Some(&mut gradient),
-        };
-        let errors = self.errors(z, images, wanted)?;
-        let mean = errors.into_iter().map(f64::from).sum::<f64>() / rows as f64;
-        let share = 1.0 / rows as f32;
-        gradient.iter_mut().for_each(|slope| *slope *= share);
-        Ok((mean, gradient))
+        backward(&self.stack, self.packed(), &to_vec(z), error, wanted)
     }
 }
 
-impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
+impl Decoder for Generator {
+    fn latent(&self) -> usize {
+        self.latent()
+    }
+
+    fn size(&self) -> Option<(usize, usize)> {
+        Some(self.size())
+    }
+
+    fn pull_back(
+        &self,
+        z: &Points,
+        images: &Points,
+        gradient: &mut [f32],
+    ) -> Result<Option<f64>, Error> {
+        if gradient.len() != self.stack.parameters() {
+            let expected = format!(
+                "{} values, as the parameters have,",
+                self.stack.parameters()
+            );
+            return Err(Error::shape("the gradient", gradient.len(), expected));
+        }
+        gradient.fill(0.0);
+        let wanted = Wanted {
+            z: None,
+            parameters: Some(&mut *gradient),
+        };
+        let errors = self.errors(z, images, wanted)?;
+        let rows = errors.len();
+        let share = 1.0 / rows as f32;
+        gradient.iter_mut().for_each(|slope| *slope *= share);
+        Ok(Some(
+            errors.into_iter().map(f64::from).sum::<f64>() / rows as f64,
+        ))
+    }
+
     fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
-        if Cpu::is_row_major(&z.retaped::<NoneTape>()) != Some(true) {
+        if is_row_major(&z.retaped::<NoneTape>()) != Some(true) {
             return self.plain_decode(z);
         }
         let (z, mut tape) = z.split_tape();
@@ -96,7 +86,7 @@ impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
         let net = self.clone_leaves();
         tape.add_backward_op(move |gradients| {
             let cotangent = gradients.get_or_alloc_mut(&result)?.to_vec();
-            let values = read(&z);
+            let values = to_vec(&z);
             let mut of_z = vec![0.0; values.len()];
             let mut of_parameters = vec![0.0; net.stack.parameters()];
             let wanted = Wanted {
@@ -126,8 +116,8 @@ impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
         self.check(z.shape())?;
         let shape = (z.shape().0, self.stack.pixels());
         let mut images = vec![0.0; shape.0 * shape.1];
-        forward(&self.stack, self.packed(), &read(z), &mut images)?;
-        points(z.device(), images, shape)
+        forward(&self.stack, self.packed(), &to_vec(z), &mut images)?;
+        from_vec(z.device(), images, shape)
     }
 
     fn squared_error(&self, z: &Points, images: &Points) -> Result<(Values, Points), Error> {
@@ -138,11 +128,8 @@ impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
         };
         let errors = self.errors(z, images, wanted)?;
         let rows = (errors.len(),);
-        let errors = z
-            .device()
-            .try_tensor_from_vec(errors, rows)
-            .map_err(Error::tensor)?;
-        Ok((errors, points(z.device(), slopes, *z.shape())?))
+        let errors = from_vec(z.device(), errors, rows)?;
+        Ok((errors, from_vec(z.device(), slopes, *z.shape())?))
     }
 
     fn is_tested(&self) -> bool {
@@ -150,7 +137,7 @@ impl Decoder<f32, Cpu> for Generator<f32, Cpu> {
     }
 }
 
-impl Generator<f32, Cpu> {
+impl Generator {
     /// The same tensors, with their identities: the leaves of a tape.
     fn clone_leaves(&self) -> Self {
         let layers = self.layers.iter().map(|layer| super::generator::Layer {
@@ -161,6 +148,7 @@ impl Generator<f32, Cpu> {
             layers: layers.collect(),
             windows: self.windows.clone(),
             stack: self.stack.clone(),
+            names: self.names.clone(),
             packed: self.packed.clone(),
         }
     }

@@ -1,15 +1,11 @@
 //! The generator in ordinary dfdx operations, on any device.
 
-use super::decoder::check_images;
 use super::generator::SLOPE;
 use super::{Decoder, Generator};
 use crate::Error;
-use crate::backend::{Backend, Number};
-use crate::energy::{
-    Parameter, Parameters, Plain, Points, TapedPoints, backward, for_each_backend,
-    for_each_plain_backend, scalar,
-};
+use crate::energy::{Parameter, Parameters, Plain};
 use crate::kernel::generator::Geometry;
+use crate::tensors::{DeviceError, TapedPoints};
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
 
@@ -21,7 +17,7 @@ struct Fold {
     /// The product's place in an image's `input pixel x output channel x tap`.
     places: Vec<usize>,
     /// 1 where the product counts.
-    counts: Vec<f64>,
+    counts: Vec<f32>,
 }
 
 impl Fold {
@@ -56,14 +52,14 @@ impl Fold {
     }
 }
 
-impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
+impl Generator {
     /// One layer before its activation, on `(B · input pixels, in)`; gives `(B · output pixels, out)`.
-    fn transposed_convolution<T: Tape<E, Dev>>(
+    fn transposed_convolution<T: Tape<f32, AutoDevice>>(
         &self,
         index: usize,
         rows: usize,
-        x: Tensor<(usize, usize), E, Dev, T>,
-    ) -> Result<Tensor<(usize, usize), E, Dev, T>, Dev::Err> {
+        x: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, DeviceError> {
         let (layer, window) = (&self.layers[index], &self.windows[index]);
         let (inputs, outputs, k, _) = *layer.weight.shape();
         let weight = layer
@@ -79,10 +75,11 @@ impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
         let device = products.device().clone();
         // The same places for each image.
         let places = fold.places.repeat(rows);
-        let places: Tensor<(usize, usize), usize, Dev> =
+        let places: Tensor<(usize, usize), usize, AutoDevice> =
             device.try_tensor_from_vec(places, (rows, count))?;
-        let counts = fold.counts.into_iter().map(scalar).collect();
-        let counts: Tensor<(usize,), E, Dev> = device.try_tensor_from_vec(counts, (count,))?;
+        let counts = fold.counts;
+        let counts: Tensor<(usize,), f32, AutoDevice> =
+            device.try_tensor_from_vec(counts, (count,))?;
         let counts = counts.try_broadcast_like::<_, Axis<0>>(&(rows, count))?;
         let gathered = products.try_gather(places)?.try_mul(counts)?;
         let all = count / fold.terms * rows;
@@ -97,18 +94,18 @@ impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
         summed.try_reshape_like(&shape)?.try_add(bias)
     }
 
-    pub(super) fn plain_decode<T: Tape<E, Dev>>(
+    pub(super) fn plain_decode<T: Tape<f32, AutoDevice>>(
         &self,
-        z: Tensor<(usize, usize), E, Dev, T>,
-    ) -> Result<Tensor<(usize, usize), E, Dev, T>, Error> {
+        z: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, Error> {
         self.check(z.shape())?;
         let rows = z.shape().0;
         let pixels = self.size().0 * self.size().1;
-        let run = || -> Result<_, Dev::Err> {
+        let run = || -> Result<_, DeviceError> {
             let mut x = z;
             for index in 0..self.layers.len() {
                 if index > 0 {
-                    x = x.try_prelu(scalar::<E>(SLOPE))?;
+                    x = x.try_prelu(SLOPE as f32)?;
                 }
                 x = self.transposed_convolution(index, rows, x)?;
             }
@@ -116,111 +113,52 @@ impl<E: Number, Dev: Backend<E>> Generator<E, Dev> {
         };
         run().map_err(Error::tensor)
     }
+}
 
-    fn plain_reconstruction_gradient(
-        &self,
-        z: &Points<E, Dev>,
-        images: &Points<E, Dev>,
-    ) -> Result<(f64, Vec<E>), Error> {
-        let rows = z.shape().0;
-        if rows == 0 {
-            return Err(Error::setting("images", 0, "at least 1"));
-        }
-        let decoded = self.plain_decode(z.leaky_trace())?;
-        check_images(images, decoded.shape())?;
-        let error = || -> Result<_, Dev::Err> {
-            let squares = decoded.try_sub(images.clone())?.try_square()?;
-            squares.try_sum()?.try_div(scalar::<E>(rows as f64))
-        };
-        let error = error().map_err(Error::tensor)?;
-        let mut gradient = vec![E::default(); self.stack.parameters()];
-        let mean = backward(error, &self.named_parameters(), &mut gradient)?;
-        Ok((mean, gradient))
+impl Decoder for Plain<Generator> {
+    fn latent(&self) -> usize {
+        self.0.latent()
+    }
+
+    fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
+        self.0.plain_decode(z)
+    }
+
+    fn size(&self) -> Option<(usize, usize)> {
+        Some(self.0.size())
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Decoder<$E, $Dev> for Plain<Generator<$E, $Dev>> {
-            fn decode_taped(
-                &self,
-                z: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedPoints<$E, $Dev>, Error> {
-                self.0.plain_decode(z)
-            }
+impl Parameters for Plain<Generator> {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        self.0.parameters()
+    }
 
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
-
-        impl Plain<Generator<$E, $Dev>> {
-            /// As [`Generator::reconstruction_gradient`], in ordinary operations.
-            ///
-            /// # Errors
-            /// As there.
-            pub fn reconstruction_gradient(
-                &self,
-                z: &Points<$E, $Dev>,
-                images: &Points<$E, $Dev>,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                self.0.plain_reconstruction_gradient(z, images)
-            }
-        }
-
-        impl Parameters<$E, $Dev> for Plain<Generator<$E, $Dev>> {
-            fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
-                self.0.named_parameters()
-            }
-
-            fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<$E, $Dev>)> {
-                self.0.named_parameters_mut()
-            }
-        }
-
-        impl Parameters<$E, $Dev> for Generator<$E, $Dev> {
-            fn parameters(&self) -> Vec<(String, &dyn Parameter<$E, $Dev>)> {
-                self.named_parameters()
-            }
-
-            fn parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter<$E, $Dev>)> {
-                self.named_parameters_mut()
-            }
-        }
-    };
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        self.0.parameters_mut()
+    }
 }
-for_each_backend!(implement);
 
-/// The generator's own operations, but for single precision on a CPU, where they are fused.
-macro_rules! plain {
-    ($E:ty, $Dev:ty) => {
-        impl Decoder<$E, $Dev> for Generator<$E, $Dev> {
-            fn decode_taped(
-                &self,
-                z: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedPoints<$E, $Dev>, Error> {
-                self.plain_decode(z)
-            }
+/// On a GPU these are the generator's own operations; on the CPU they are fused.
+#[cfg(feature = "cuda")]
+impl Decoder for Generator {
+    fn latent(&self) -> usize {
+        self.latent()
+    }
 
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
+    fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
+        self.plain_decode(z)
+    }
 
-        impl Generator<$E, $Dev> {
-            /// The mean over the images of |x - G(z)|², and its gradient with respect to all parameters in
-            /// one list, in the order of [`crate::energy::Parameters::parameters`].
-            ///
-            /// # Errors
-            /// If the latent points or the images have the wrong shape, or there are none.
-            pub fn reconstruction_gradient(
-                &self,
-                z: &Points<$E, $Dev>,
-                images: &Points<$E, $Dev>,
-            ) -> Result<(f64, Vec<$E>), Error> {
-                self.plain_reconstruction_gradient(z, images)
-            }
-        }
-    };
+    fn size(&self) -> Option<(usize, usize)> {
+        Some(self.size())
+    }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
 }
-for_each_plain_backend!(plain);

@@ -1,9 +1,8 @@
 //! Straight lines between latent points.
 
 use crate::Error;
-use crate::backend::read;
-use crate::energy::Points;
-use dfdx::prelude::*;
+use crate::tensors::{Points, points, to_vec};
+use dfdx::shapes::HasShape;
 
 /// Points on one line.
 const MOST: usize = 10_000;
@@ -22,9 +21,8 @@ const MOST: usize = 10_000;
 /// ```
 /// use energy_discrepancy::lebm::interpolate;
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::dfdx::prelude::*;
 ///
-/// let z: Points = device()?.tensor_from_vec(vec![0.0, 0.0, 2.0, 4.0], (2, 2));
+/// let z = points(vec![0.0, 0.0, 2.0, 4.0], (2, 2))?;
 /// let line = interpolate(&z, &[(0, 1)], 3)?;
 /// assert_eq!(line.as_vec(), [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]);
 /// # Ok::<(), Error>(())
@@ -34,7 +32,7 @@ pub fn interpolate(
     pairs: &[(usize, usize)],
     count: usize,
 ) -> Result<Points, Error> {
-    let (rows, dimension) = *latents.shape();
+    let (count_of_rows, dimension) = *latents.shape();
     if pairs.is_empty() {
         return Err(Error::setting("pairs", "[]", "at least one pair"));
     }
@@ -45,35 +43,34 @@ pub fn interpolate(
             "from 2, for both ends, to 10,000",
         ));
     }
-    if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) >= rows) {
+    if let Some((i, j)) = pairs.iter().find(|(i, j)| *i.max(j) >= count_of_rows) {
         let expected = format!("more than {} rows for the pair ({i}, {j})", i.max(j));
-        return Err(Error::shape("latents", (rows, dimension), expected));
+        return Err(Error::shape(
+            "latents",
+            (count_of_rows, dimension),
+            expected,
+        ));
     }
-    let values = read(latents);
+    let values = to_vec(latents);
     let row = |i: usize| &values[i * dimension..(i + 1) * dimension];
-    let mut points = Vec::new();
+    let mut rows = Vec::new();
     for (i, j) in pairs {
         for k in 0..count {
             let share = k as f32 / (count - 1) as f32;
             let ends = row(*i).iter().zip(row(*j));
-            points.extend(ends.map(|(a, b)| (1.0 - share) * a + share * b));
+            rows.extend(ends.map(|(a, b)| (1.0 - share) * a + share * b));
         }
     }
-    let shape = (pairs.len() * count, dimension);
-    let points = latents.device().try_tensor_from_vec(points, shape);
-    points.map_err(Error::tensor)
+    points(rows, (pairs.len() * count, dimension))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device;
 
     #[test]
     fn pairs_follow_each_other_and_what_is_impossible_is_named() {
-        let z: Points = device()
-            .unwrap()
-            .tensor_from_vec(vec![1.0, 3.0, -1.0], (3, 1));
+        let z = points(vec![1.0, 3.0, -1.0], (3, 1)).unwrap();
         let lines = interpolate(&z, &[(2, 1), (0, 0)], 3).unwrap();
         assert_eq!(lines.as_vec(), [-1.0, 1.0, 3.0, 1.0, 1.0, 1.0]);
         let error = |pairs: &[(usize, usize)], count| {

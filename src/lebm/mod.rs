@@ -8,21 +8,16 @@
 //! Source: Schröder et al., NeurIPS 2023, section 5.2; Pang et al., NeurIPS 2020.
 
 mod decoder;
-mod fit;
 mod generator;
+#[cfg(not(feature = "cuda"))]
 mod generator_fused;
 mod generator_ops;
-mod history;
 mod interpolation;
-mod iteration;
-mod model;
+mod latent_model;
 mod posterior;
-mod resume;
-mod shown;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, reconstruction_gradient};
 pub use generator::Generator;
-pub use history::LatentHistory;
 pub use interpolation::interpolate;
-pub use model::LatentEbm;
+pub use latent_model::{LatentEbm, LatentModel};
 pub use posterior::Posterior;

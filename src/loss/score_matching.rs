@@ -1,10 +1,10 @@
 //! Explicit score matching.
 
-use super::{Loss, TapedLoss, fused};
-use crate::backend::{Backend, Number, read};
-use crate::energy::{Derivatives, Points, TwiceDifferentiable, checked, for_each_backend, scalar};
-use crate::{Error, Rng, kernel};
-use dfdx::prelude::*;
+use super::Loss;
+use crate::energy::{Energy, Terms};
+use crate::tensors::{Points, to_vec};
+use crate::{Error, Rng};
+use dfdx::shapes::HasShape;
 
 /// Score matching, with the Hessian's exact trace.
 ///
@@ -24,8 +24,8 @@ use dfdx::prelude::*;
 /// use energy_discrepancy::prelude::*;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let x: Points<f64> = p.sample(10_000, &mut rng(0))?;
-/// let value = ScoreMatching.evaluate(&p, &x, &())?;
+/// let x = p.sample(10_000, &mut rng(0))?;
+/// let value = ScoreMatching.evaluate(&p, &x, &mut rng(1))?;
 /// assert!((value + 0.5).abs() < 0.03);
 /// # Ok::<(), Error>(())
 /// ```
@@ -34,70 +34,17 @@ use dfdx::prelude::*;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScoreMatching;
 
-fn taped_on<E: Number, Dev: Backend<E>>(
-    energy: &dyn TwiceDifferentiable<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<TapedLoss<E, Dev>, Error> {
-    if x.shape().0 == 0 {
-        return Err(Error::shape("x", x.shape(), "at least one point"));
-    }
-    let Derivatives {
-        gradient,
-        curvature,
-        tape,
-    } = checked::derivatives(energy, x)?;
-    let mean = || -> Result<_, Dev::Err> {
-        let curvature = curvature.put_tape(tape);
-        let half_square = gradient
-            .leaky_trace()
-            .try_square()?
-            .try_mul(scalar::<E>(0.5))?;
-        let sum = half_square.try_sub(curvature)?.try_sum::<Rank0, _>()?;
-        sum.try_div(scalar::<E>(x.shape().0 as f64))
-    };
-    mean().map_err(Error::tensor)
-}
-
-fn fused_on<E: Number, Dev: Backend<E>>(
-    energy: &dyn TwiceDifferentiable<E, Dev>,
-    x: &Points<E, Dev>,
-    gradient: &mut [E],
-) -> Result<Option<f64>, Error> {
-    if x.shape().0 == 0 {
-        return Ok(None);
-    }
-    fused::on_network(energy, x, || Ok(read(x)), kernel::score_matching, gradient)
-}
-
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Loss<$E, $Dev> for ScoreMatching {
-            type Of<'a> = dyn TwiceDifferentiable<$E, $Dev> + 'a;
-            type Noise = ();
-
-            fn draw(&self, _x: &Points<$E, $Dev>, _rng: &mut Rng) -> Result<(), Error> {
-                Ok(())
-            }
-
-            fn taped_of(
-                &self,
-                energy: &Self::Of<'_>,
-                x: &Points<$E, $Dev>,
-                _noise: &(),
-            ) -> Result<TapedLoss<$E, $Dev>, Error> {
-                taped_on(energy, x)
-            }
-
-            fn fused_of(
-                &self,
-                energy: &Self::Of<'_>,
-                x: &Points<$E, $Dev>,
-                _noise: &Self::Noise,
-                gradient: &mut [$E],
-            ) -> Result<Option<f64>, Error> {
-                fused_on(energy, x, gradient)
-            }
+impl Loss for ScoreMatching {
+    fn terms(&mut self, _: &dyn Energy, x: &Points, _: &mut Rng) -> Result<Terms<'_>, Error> {
+        if x.shape().0 == 0 {
+            return Err(Error::shape("x", x.shape(), "at least one point"));
         }
-    };
+        let d = x.shape().1;
+        Terms::of_jets(to_vec(x), d, move |_, jet, slopes| {
+            slopes.fill(0.0);
+            slopes[1..=d].copy_from_slice(&jet[1..=d]);
+            slopes[d + 1] = -1.0;
+            0.5 * jet[1..=d].iter().map(|g| g * g).sum::<f64>() - jet[d + 1]
+        })
+    }
 }
-for_each_backend!(implement);

@@ -2,8 +2,7 @@
 
 use super::picture::Patch;
 use crate::Error;
-use crate::backend::read;
-use crate::energy::Points;
+use crate::tensors::{Points, to_vec};
 use dfdx::shapes::HasShape;
 use plotters::prelude::RGBColor;
 
@@ -47,7 +46,7 @@ impl ImageRows for Vec<f32> {
 
 impl ImageRows for Points {
     fn pixels(&self) -> Vec<f32> {
-        read(self)
+        to_vec(self)
     }
 
     fn each(&self) -> Option<usize> {

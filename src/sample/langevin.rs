@@ -1,10 +1,9 @@
 //! Unadjusted Langevin steps.
 
-use super::{Sampler, Step};
-use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, checked, for_each_backend, scalar};
+use super::{Info, Sampler, State};
+use crate::energy::Energy;
+use crate::tensors::normals;
 use crate::{Error, Rng};
-use dfdx::prelude::*;
 
 /// The unadjusted Langevin algorithm: x' = x - h/2 ∇U(x) + √h ξ, ξ standard normal.
 ///
@@ -13,14 +12,13 @@ use dfdx::prelude::*;
 /// # Examples
 /// ```
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::dfdx::prelude::*;
+/// use energy_discrepancy::sample::State;
 ///
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
-/// let x: Points = device()?.ones_like(&(1, 1));
-/// let still: Points = device()?.zeros_like(&(1, 1));
+/// let mut state = State::at(&points(vec![1.0], (1, 1))?);
 /// // ∇U(1) = 1, and no noise: 1 - 0.1/2.
-/// let moved = Langevin::with_step_size(0.1).step(&p, &x, &still)?.x;
-/// assert_eq!(moved.as_vec(), [0.95]);
+/// Langevin::with_step_size(0.1).step_with(&p, &mut state, &[0.0])?;
+/// assert_eq!(state.rows(), [0.95]);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,10 +50,6 @@ impl Langevin {
         }
     }
 
-    pub(super) fn is_checking(&self) -> bool {
-        !self.unchecked
-    }
-
     pub(super) fn check(&self) -> Result<f64, Error> {
         if self.step_size > 0.0 && self.step_size.is_finite() {
             return Ok(self.step_size);
@@ -67,64 +61,39 @@ impl Langevin {
         ))
     }
 
-    fn step_on<E: Number, Dev: Backend<E>>(
+    /// A step with given standard normal numbers ξ, `(B, D)`.
+    ///
+    /// # Errors
+    /// If the step size is impossible, the noise does not fit, or the energy fails.
+    pub fn step_with(
         &self,
-        energy: &dyn Energy<E, Dev>,
-        x: &Points<E, Dev>,
-        noise: &Points<E, Dev>,
-    ) -> Result<Step<E, Dev>, Error> {
+        energy: &dyn Energy,
+        state: &mut State,
+        noise: &[f32],
+    ) -> Result<(), Error> {
         let h = self.check()?;
-        if noise.shape() != x.shape() {
-            let expected = format!("{:?}, as the points have,", x.shape());
-            return Err(Error::shape("noise", noise.shape(), expected));
+        if noise.len() != state.rows().len() {
+            let expected = format!("{} numbers, as the points have,", state.rows().len());
+            return Err(Error::shape("noise", noise.len(), expected));
         }
-        let (_, slope) = checked::gradient(energy, x)?;
-        let (half, root) = (scalar::<E>(-0.5 * h), scalar::<E>(h.sqrt()));
-        let mut moved = read(x);
-        for ((x, slope), noise) in moved.iter_mut().zip(read(&slope)).zip(read(noise)) {
+        let (half, root) = ((-0.5 * h) as f32, h.sqrt() as f32);
+        let mut moved = state.rows().to_vec();
+        for ((x, slope), noise) in moved.iter_mut().zip(state.slopes(energy)?).zip(noise) {
             *x = *x + half * slope + root * noise;
         }
-        let x = x.device().try_tensor_from_vec(moved, *x.shape());
-        Ok(Step {
-            x: x.map_err(Error::tensor)?,
-            acceptance: 1.0,
-        })
+        state.go_to(moved);
+        Ok(())
     }
 }
 
-/// Standard normal numbers, `(B, D)`.
-pub(super) fn draw<E: Number, Dev: Backend<E>>(
-    x: &Points<E, Dev>,
-    rng: &mut Rng,
-) -> Result<Points<E, Dev>, Error> {
-    let noise = E::normals(x.shape().num_elements(), rng);
-    let noise = x.device().try_tensor_from_vec(noise, *x.shape());
-    noise.map_err(Error::tensor)
+impl Sampler for Langevin {
+    fn step(&self, energy: &dyn Energy, state: &mut State, rng: &mut Rng) -> Result<Info, Error> {
+        let noise = normals(state.rows().len(), rng);
+        self.step_with(energy, state, &noise)?;
+        Ok(Info { acceptance: 1.0 })
+    }
+
+    fn checks(&self) -> bool {
+        !self.unchecked
+    }
 }
-
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Sampler<$E, $Dev> for Langevin {
-            /// ξ, `(B, D)`.
-            type Noise = Points<$E, $Dev>;
-
-            fn draw(&self, x: &Points<$E, $Dev>, rng: &mut Rng) -> Result<Self::Noise, Error> {
-                draw(x, rng)
-            }
-
-            fn step(
-                &self,
-                energy: &dyn Energy<$E, $Dev>,
-                x: &Points<$E, $Dev>,
-                noise: &Self::Noise,
-            ) -> Result<Step<$E, $Dev>, Error> {
-                self.step_on(energy, x, noise)
-            }
-
-            fn checks(&self) -> bool {
-                self.is_checking()
-            }
-        }
-    };
-}
-for_each_backend!(implement);

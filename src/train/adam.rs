@@ -1,9 +1,10 @@
-//! Adam's settings.
+//! Adam.
 
-use crate::Error;
-use serde::Serialize;
+use super::optimiser::{Optimiser, begin, rate};
+use crate::{Error, kernel};
+use std::fmt;
 
-/// The settings of Adam, by PyTorch's formula.
+/// Adam, by PyTorch's formula.
 ///
 /// m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², and at step k, with rate α,
 ///
@@ -14,22 +15,23 @@ use serde::Serialize;
 /// # Examples
 /// ```
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::train::Optimiser;
 ///
-/// let mut adam = Optimiser::new(Adam::new(1e-3).betas(0.5, 0.999), 2)?;
-/// let mut parameters = [1.0_f32, 1.0];
-/// adam.step(&mut parameters, &[10.0, -0.1], None)?;
+/// let mut adam = Adam::new(1e-3).betas(0.5, 0.999);
+/// let mut parameters = [1.0, 1.0];
+/// adam.step(1, 1.0, &mut parameters, &[10.0, -0.1])?;
 /// // The first step has the size of the rate, whatever the gradient's.
 /// assert!((parameters[0] - 0.999).abs() < 1e-6 && (parameters[1] - 1.001).abs() < 1e-6);
 /// # Ok::<(), Error>(())
 /// ```
 /// PyTorch equivalent: `torch.optim.Adam(params, lr=1e-3, betas=(0.5, 0.999))`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq)]
 pub struct Adam {
-    pub(super) learning_rate: f64,
-    pub(super) betas: (f64, f64),
-    pub(super) epsilon: f64,
-    pub(super) weight_decay: f64,
+    learning_rate: f64,
+    betas: (f64, f64),
+    epsilon: f64,
+    weight_decay: f64,
+    /// m and v.
+    moments: [Vec<f32>; 2],
 }
 
 impl Adam {
@@ -40,6 +42,7 @@ impl Adam {
             betas: (0.9, 0.999),
             epsilon: 1e-8,
             weight_decay: 0.0,
+            moments: [Vec::new(), Vec::new()],
         }
     }
 
@@ -64,7 +67,7 @@ impl Adam {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let share = |value: f64| (0.0..1.0).contains(&value);
         let settings = [
@@ -91,5 +94,49 @@ impl Adam {
             }
         }
         Ok(())
+    }
+}
+
+/// The settings, without the moments.
+impl fmt::Debug for Adam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adam")
+            .field("learning_rate", &self.learning_rate)
+            .field("betas", &self.betas)
+            .field("epsilon", &self.epsilon)
+            .field("weight_decay", &self.weight_decay)
+            .finish()
+    }
+}
+
+impl Optimiser for Adam {
+    fn step(
+        &mut self,
+        step: usize,
+        factor: f64,
+        parameters: &mut [f32],
+        gradient: &[f32],
+    ) -> Result<(), Error> {
+        self.check()?;
+        let settings = kernel::Adam {
+            lr: rate(self.learning_rate, factor)?,
+            betas: self.betas.into(),
+            eps: self.epsilon,
+            weight_decay: self.weight_decay,
+        };
+        let [first, second] = &mut self.moments;
+        begin(first, parameters, gradient)?;
+        begin(second, parameters, gradient)?;
+        let state = kernel::State {
+            parameters,
+            first,
+            second,
+        };
+        settings.step(step as u64, gradient, state)
+    }
+
+    fn state(&mut self) -> Vec<(&'static str, &mut Vec<f32>)> {
+        let [first, second] = &mut self.moments;
+        vec![("first", first), ("second", second)]
     }
 }

@@ -1,8 +1,8 @@
 //! Energies that grow without bound: what a run looks at, beyond which it no longer fits a density.
 
 use crate::Error;
-use crate::backend::{Backend, Number, read};
-use crate::energy::{Energy, Points, checked};
+use crate::energy::{Energy, checked};
+use crate::tensors::{Points, to_vec};
 
 /// Every so many steps the energies of the batch are looked at.
 pub(crate) const EVERY: usize = 20;
@@ -11,12 +11,9 @@ pub(crate) const EVERY: usize = 20;
 const MOST: f64 = 1e6;
 
 /// The mean of |U| over a batch.
-pub(crate) fn mean_size<E: Number, Dev: Backend<E>>(
-    energy: &dyn Energy<E, Dev>,
-    x: &Points<E, Dev>,
-) -> Result<f64, Error> {
-    let values = read(&checked::energies(energy, x)?);
-    let sizes = values.iter().map(|u| u.to_f64().unwrap_or(f64::NAN).abs());
+pub(crate) fn mean_size(energy: &dyn Energy, x: &Points) -> Result<f64, Error> {
+    let values = to_vec(&checked::energies(energy, x)?);
+    let sizes = values.iter().map(|u| f64::from(u.abs()));
     Ok(sizes.sum::<f64>() / values.len().max(1) as f64)
 }
 

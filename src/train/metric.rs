@@ -1,10 +1,10 @@
 //! What to watch while an energy is trained.
 
-use crate::backend::{Backend, Number};
-use crate::energy::{Energy, Points, tensor};
+use crate::energy::Energy;
 use crate::loss::Loss;
+use crate::tensors::{Points, points, to_vec};
 use crate::{Error, Rng};
-use dfdx::prelude::*;
+use dfdx::shapes::HasShape;
 
 /// A number to follow while an energy is trained. Closures are metrics; [`HeldOut`] is a loss as one.
 ///
@@ -12,14 +12,13 @@ use dfdx::prelude::*;
 /// The mean energy of fresh data, after every tenth step:
 /// ```
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::dfdx::prelude::*;
 ///
 /// fn data() -> Result<GaussianMixture, Error> {
 ///     GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])
 /// }
 /// let mean = |energy: &dyn Energy, rng: &mut Rng| {
 ///     let u = energy.energy(&data()?.sample(100, rng)?)?;
-///     Ok(f64::from(u.mean().array()))
+///     Ok(to_vec(&u).iter().map(|u| f64::from(*u)).sum::<f64>() / 100.0)
 /// };
 /// let mut run = Trainer::new(Mlp::silu(&[1, 8, 1], 0)?, EnergyDiscrepancy::with_std(1.0))
 ///     .steps(21)
@@ -33,19 +32,19 @@ use dfdx::prelude::*;
     message = "`{Self}` is no metric (what it is made of may be a `Result` that lacks its `?`)",
     label = "a closure is one with its types, `|energy: &dyn Energy, rng: &mut Rng|`, and by `.metric_fn` without; a loss is one by `HeldOut::new(loss, points)`"
 )]
-pub trait Metric<E: Dtype = f32, Dev: Device<E> = AutoDevice> {
+pub trait Metric {
     /// The number for this energy, with random numbers that training does not use.
     ///
     /// # Errors
     /// Whatever goes wrong, which ends the training.
-    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error>;
+    fn evaluate(&mut self, energy: &dyn Energy, rng: &mut Rng) -> Result<f64, Error>;
 }
 
-impl<E: Dtype, Dev: Device<E>, F> Metric<E, Dev> for F
+impl<F> Metric for F
 where
-    F: FnMut(&dyn Energy<E, Dev>, &mut Rng) -> Result<f64, Error>,
+    F: FnMut(&dyn Energy, &mut Rng) -> Result<f64, Error>,
 {
-    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
+    fn evaluate(&mut self, energy: &dyn Energy, rng: &mut Rng) -> Result<f64, Error> {
         self(energy, rng)
     }
 }
@@ -71,29 +70,24 @@ where
 pub struct HeldOut<L> {
     loss: L,
     /// Plain numbers, which runs side by side can carry to their threads from any device.
-    points: Vec<f64>,
+    points: Vec<f32>,
     shape: (usize, usize),
 }
 
 impl<L> HeldOut<L> {
-    /// The loss on these points, `(N, D)`. Score matching, which asks for more than [`Energy`], cannot be one.
+    /// The loss on these points, `(N, D)`.
     pub fn new(loss: L, points: Points) -> Self {
         Self {
             loss,
-            points: points.as_vec().into_iter().map(f64::from).collect(),
+            points: to_vec(&points),
             shape: *points.shape(),
         }
     }
 }
 
-impl<L, E: Number, Dev: Backend<E>> Metric<E, Dev> for HeldOut<L>
-where
-    L: for<'a> Loss<E, Dev, Of<'a> = dyn Energy<E, Dev> + 'a>,
-{
-    fn evaluate(&mut self, energy: &dyn Energy<E, Dev>, rng: &mut Rng) -> Result<f64, Error> {
-        let points = tensor(&Dev::shared()?, self.points.iter().copied(), self.shape)?;
-        let noise = self.loss.draw(&points, rng)?;
-        let loss = self.loss.taped_of(energy, &points, &noise)?;
-        crate::energy::number(&loss.split_tape().0)
+impl<L: Loss> Metric for HeldOut<L> {
+    fn evaluate(&mut self, energy: &dyn Energy, rng: &mut Rng) -> Result<f64, Error> {
+        let points = points(self.points.clone(), self.shape)?;
+        self.loss.evaluate(energy, &points, rng)
     }
 }

@@ -1,25 +1,25 @@
-//! Training: an energy, a loss and data, step by step, with the Stop button at hand.
+//! Training: an objective and data, step by step, with the Stop button at hand.
 
 mod adam;
-mod board;
-mod fit;
+mod fitting;
 pub(crate) mod growth;
 mod history;
-#[cfg(any(test, feature = "cuda"))]
-mod in_turns;
 mod metric;
+mod objective;
 mod optimiser;
-mod resume;
-#[cfg(not(feature = "cuda"))]
-mod side_by_side;
+mod run;
+mod schedule;
 mod stopped;
 mod sweep;
-mod trainer;
+mod training;
 
 pub use adam::Adam;
+pub use fitting::{Fitting, Trainer};
 pub use history::{History, Series};
 pub use metric::{HeldOut, Metric};
-pub use optimiser::{Ema, Optimiser};
+pub use objective::{MaybeSend, Net, Objective};
+pub use optimiser::{Optimiser, Sgd};
+pub use schedule::{At, Schedule};
 pub use stopped::Stopped;
-pub use sweep::{Ended, EndedRun, Sweep, SweepRun};
-pub use trainer::{Learner, Trainer};
+pub use sweep::{Ended, EndedRun, Sweep};
+pub use training::Training;

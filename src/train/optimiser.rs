@@ -1,223 +1,196 @@
-//! Adam at work, and the running mean of the weights.
+//! How a step changes the parameters.
 
-use super::Adam;
-use crate::backend::Number;
-use crate::checkpoint::{Checkpoint, Saved};
-use crate::energy::scalar;
-use crate::{Error, kernel};
+use crate::Error;
+use std::fmt::Debug;
 
-/// The running mean of the weights: after each step, ema ← d ema + (1 - d) θ.
+/// A rule by which parameters follow a gradient: [`Adam`](super::Adam), [`Sgd`], or one of your own.
 ///
-/// # Examples
-/// ```
-/// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::train::{Ema, Optimiser};
-///
-/// let mut adam = Optimiser::new(Adam::new(0.1), 1)?;
-/// let (mut parameter, mut mean) = ([1.0_f64], [1.0]);
-/// let ema = Ema { decay: 0.9, values: &mut mean };
-/// adam.step(&mut parameter, &[5.0], Some(ema))?;
-/// // The parameter went from 1 to 0.9, and its mean a tenth of the way.
-/// assert!((parameter[0] - 0.9).abs() < 1e-8 && (mean[0] - 0.99).abs() < 1e-8);
-/// # Ok::<(), Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Ema<'a, E> {
-    /// d, the share of the old mean that is kept.
-    pub decay: f64,
-    /// The mean, as long as the parameters.
-    pub values: &'a mut [E],
-}
-
-/// Adam with what it remembers: both moments and the number of steps.
+/// `Debug` tells the settings, by which a checkpoint knows a run; the memory is what [`Optimiser::state`] lists.
 ///
 /// # Examples
 /// A loop of one's own, for the minimum of (θ - 3)²:
 /// ```
 /// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::train::Optimiser;
 ///
-/// let mut adam = Optimiser::new(Adam::new(0.1), 1)?;
-/// let mut θ = [0.0_f64];
-/// for _ in 0..500 {
+/// let mut adam = Adam::new(0.1);
+/// let mut θ = [0.0_f32];
+/// for step in 1..=500 {
 ///     let gradient = [2.0 * (θ[0] - 3.0)];
-///     adam.step(&mut θ, &gradient, None)?;
+///     adam.step(step, 1.0, &mut θ, &gradient)?;
 /// }
 /// assert!((θ[0] - 3.0).abs() < 1e-3);
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Optimiser<E = f32> {
-    settings: Adam,
-    first: Vec<E>,
-    second: Vec<E>,
-    steps: i32,
+/// An optimiser of one's own, steps of the gradient's sign:
+/// ```
+/// use energy_discrepancy::prelude::*;
+///
+/// #[derive(Debug)]
+/// struct SignDescent(f64);
+///
+/// impl Optimiser for SignDescent {
+///     fn step(&mut self, _: usize, factor: f64, parameters: &mut [f32], gradient: &[f32]) -> Result<(), Error> {
+///         let size = (factor * self.0) as f32;
+///         for (θ, g) in parameters.iter_mut().zip(gradient) {
+///             *θ -= size * g.signum();
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let net = Mlp::softplus(&[2, 16, 1], 0)?;
+/// let run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0)).optimiser(SignDescent(1e-3));
+/// let _ = run.steps(10).quiet().fit(&toy::gaussians_8())?;
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Optimiser: Debug + Send {
+    /// Changes the parameters in step number `step`, counted from 1, by the loss's gradient; `factor` is what
+    /// the schedule multiplies the learning rate with.
+    ///
+    /// # Errors
+    /// If a setting is impossible, or the lists differ in length.
+    fn step(
+        &mut self,
+        step: usize,
+        factor: f64,
+        parameters: &mut [f32],
+        gradient: &[f32],
+    ) -> Result<(), Error>;
+
+    /// The lists of numbers that it keeps from step to step, each with a name: what a checkpoint holds.
+    fn state(&mut self) -> Vec<(&'static str, &mut Vec<f32>)> {
+        Vec::new()
+    }
 }
 
-impl<E: Number> Optimiser<E> {
-    /// Adam for `n` parameters, before its first step.
-    ///
-    /// # Errors
-    /// If a setting is impossible.
-    pub fn new(settings: Adam, n: usize) -> Result<Self, Error> {
-        settings.check()?;
-        Ok(Self {
-            settings,
-            first: vec![E::default(); n],
-            second: vec![E::default(); n],
-            steps: 0,
-        })
-    }
-
-    /// Adds both moments and all that belongs to them to a checkpoint, under names that begin with this.
-    pub(crate) fn save(&self, name: &str, checkpoint: &mut Checkpoint) {
-        checkpoint.value(name, &(self.steps, self.settings.learning_rate));
-        checkpoint.list(&format!("{name}.first"), &self.first);
-        checkpoint.list(&format!("{name}.second"), &self.second);
-    }
-
-    /// Adam for `n` parameters as a checkpoint has it.
-    ///
-    /// # Errors
-    /// If a setting is impossible, or the checkpoint holds no Adam of this name, or one of another length.
-    pub(crate) fn restored(
-        settings: Adam,
-        n: usize,
-        name: &str,
-        saved: &Saved,
-    ) -> Result<Self, Error> {
-        let (steps, learning_rate) = saved.value(name)?;
-        let mut optimiser = Self {
-            settings,
-            first: saved.list(&format!("{name}.first"), Some(n))?,
-            second: saved.list(&format!("{name}.second"), Some(n))?,
-            steps,
-        };
-        optimiser.set_learning_rate(learning_rate)?;
-        Ok(optimiser)
-    }
-
-    /// The rate α that the next step has.
-    pub fn learning_rate(&self) -> f64 {
-        self.settings.learning_rate
-    }
-
-    /// Changes the rate from the next step on.
-    ///
-    /// # Errors
-    /// If it is negative or not finite.
-    pub fn set_learning_rate(&mut self, learning_rate: f64) -> Result<(), Error> {
-        let settings = Adam {
-            learning_rate,
-            ..self.settings
-        };
-        settings.check()?;
-        self.settings = settings;
-        Ok(())
-    }
-
-    /// One step: changes the parameters, and then the running mean if there is one.
-    ///
-    /// # Errors
-    /// If the lists differ in length, or the mean's decay is not in [0, 1].
-    pub fn step(
+impl Optimiser for Box<dyn Optimiser> {
+    fn step(
         &mut self,
-        parameters: &mut [E],
-        gradient: &[E],
-        ema: Option<Ema<'_, E>>,
+        step: usize,
+        factor: f64,
+        parameters: &mut [f32],
+        gradient: &[f32],
     ) -> Result<(), Error> {
-        let n = self.first.len();
-        let means = ema.as_ref().map_or(n, |ema| ema.values.len());
-        if (parameters.len(), gradient.len(), means) != (n, n, n) {
-            let found = (parameters.len(), gradient.len(), means);
-            let expected = format!("{n} parameters, gradients and means");
-            return Err(Error::shape("the step", found, expected));
+        (**self).step(step, factor, parameters, gradient)
+    }
+
+    fn state(&mut self) -> Vec<(&'static str, &mut Vec<f32>)> {
+        (**self).state()
+    }
+}
+
+/// Stochastic gradient descent with momentum: b ← μ b + g, θ ← θ - α b.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::train::Sgd;
+///
+/// let (mut sgd, mut θ) = (Sgd::new(0.1).momentum(0.5), [1.0]);
+/// sgd.step(1, 1.0, &mut θ, &[2.0])?; // b = 2
+/// sgd.step(2, 1.0, &mut θ, &[0.0])?; // b = 1
+/// assert!((θ[0] - 0.7).abs() < 1e-6);
+/// # Ok::<(), Error>(())
+/// ```
+/// PyTorch equivalent: `torch.optim.SGD(params, lr=0.1, momentum=0.5)`.
+#[derive(Clone, PartialEq)]
+pub struct Sgd {
+    learning_rate: f64,
+    momentum: f64,
+    mean: Vec<f32>,
+}
+
+impl Sgd {
+    /// Steps of size α, without momentum.
+    pub fn new(learning_rate: f64) -> Self {
+        Self {
+            learning_rate,
+            momentum: 0.0,
+            mean: Vec::new(),
         }
-        let decay = ema.as_ref().map_or(0.0, |ema| ema.decay);
-        if !(0.0..=1.0).contains(&decay) {
-            return Err(Error::setting("ema", decay, "a share kept, from 0 to 1"));
+    }
+
+    /// μ, the share of the old steps that is kept.
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+}
+
+impl Debug for Sgd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sgd")
+            .field("learning_rate", &self.learning_rate)
+            .field("momentum", &self.momentum)
+            .finish()
+    }
+}
+
+impl Optimiser for Sgd {
+    fn step(
+        &mut self,
+        _: usize,
+        factor: f64,
+        parameters: &mut [f32],
+        gradient: &[f32],
+    ) -> Result<(), Error> {
+        let rate = rate(self.learning_rate, factor)?;
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(Error::setting(
+                "momentum",
+                self.momentum,
+                "at least 0 and below 1",
+            ));
         }
-        self.steps += 1;
-        match ema {
-            Some(Ema { values, .. }) => {
-                if !self.fused(parameters, gradient, values, decay)? {
-                    self.plain(parameters, gradient, Some(values), decay);
-                }
-            }
-            None => self.plain(parameters, gradient, None, decay),
+        begin(&mut self.mean, parameters, gradient)?;
+        let (size, momentum) = (rate as f32, self.momentum as f32);
+        for ((θ, g), b) in parameters.iter_mut().zip(gradient).zip(&mut self.mean) {
+            *b = momentum * *b + g;
+            *θ -= size * *b;
         }
         Ok(())
     }
 
-    /// One pass over all lists, if they are single precision.
-    fn fused(
-        &mut self,
-        parameters: &mut [E],
-        gradient: &[E],
-        mean: &mut [E],
-        decay: f64,
-    ) -> Result<bool, Error> {
-        let moments = (
-            E::single_mut(&mut self.first),
-            E::single_mut(&mut self.second),
-        );
-        let lists = (
-            E::single_mut(parameters),
-            E::single(gradient),
-            E::single_mut(mean),
-        );
-        let ((Some(first), Some(second)), (Some(parameters), Some(gradient), Some(average))) =
-            (moments, lists)
-        else {
-            return Ok(false);
-        };
-        let settings = kernel::Adam {
-            lr: self.settings.learning_rate,
-            betas: self.settings.betas.into(),
-            eps: self.settings.epsilon,
-            weight_decay: self.settings.weight_decay,
-            ema: decay,
-        };
-        let state = kernel::State {
-            parameters,
-            first,
-            second,
-            average,
-        };
-        settings.step(self.steps as u64, gradient, state)?;
-        Ok(true)
-    }
-
-    /// The formula as it is written, for every number type.
-    fn plain(&mut self, parameters: &mut [E], gradient: &[E], mean: Option<&mut [E]>, decay: f64) {
-        let Adam {
-            learning_rate,
-            betas: (first, second),
-            epsilon,
-            weight_decay,
-        } = self.settings;
-        let size: E = scalar(learning_rate / (1.0 - first.powi(self.steps)));
-        let inverse_root: E = scalar(1.0 / (1.0 - second.powi(self.steps)).sqrt());
-        let (epsilon, weight_decay): (E, E) = (scalar(epsilon), scalar(weight_decay));
-        let (keep_first, take_first) = shares::<E>(first);
-        let (keep_second, take_second) = shares::<E>(second);
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((θ, g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            let g = *g + weight_decay * *θ;
-            *m = keep_first * *m + take_first * g;
-            *v = keep_second * *v + take_second * g * g;
-            *θ -= size * *m / (v.sqrt() * inverse_root + epsilon);
-        }
-        if let Some(values) = mean {
-            let (keep, take) = shares::<E>(decay);
-            for (mean, θ) in values.iter_mut().zip(parameters) {
-                *mean = keep * *mean + take * *θ;
-            }
-        }
+    fn state(&mut self) -> Vec<(&'static str, &mut Vec<f32>)> {
+        vec![("momentum", &mut self.mean)]
     }
 }
 
-/// The share of an old mean that is kept, and that of the new value.
-fn shares<E: Number>(kept: f64) -> (E, E) {
-    (scalar(kept), scalar(1.0 - kept))
+/// The rate of a step.
+///
+/// # Errors
+/// If it is negative or not finite.
+pub(super) fn rate(learning_rate: f64, factor: f64) -> Result<f64, Error> {
+    let rate = learning_rate * factor;
+    if rate >= 0.0 && rate.is_finite() {
+        return Ok(rate);
+    }
+    Err(Error::setting(
+        "learning rate",
+        rate,
+        "finite and not negative",
+    ))
+}
+
+/// Makes a moment as long as the parameters at the first step.
+///
+/// # Errors
+/// If the lists differ in length.
+pub(super) fn begin(
+    moment: &mut Vec<f32>,
+    parameters: &[f32],
+    gradient: &[f32],
+) -> Result<(), Error> {
+    let n = parameters.len();
+    if moment.is_empty() {
+        moment.resize(n, 0.0);
+    }
+    if (gradient.len(), moment.len()) != (n, n) {
+        let expected = format!("{n} gradients and moments, as there are parameters,");
+        return Err(Error::shape(
+            "the step",
+            (gradient.len(), moment.len()),
+            expected,
+        ));
+    }
+    Ok(())
 }

@@ -1,10 +1,9 @@
 //! The black squares of a checkerboard.
 
 use super::batch;
-use crate::data::Data;
-use crate::energy::{
-    Density, Energy, Points, TapedPoints, TapedValues, Values, for_each_backend, tensor,
-};
+use crate::data::{Data, Density};
+use crate::energy::{Energy, closed_form};
+use crate::tensors::{Points, TapedPoints, TapedValues, Values};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 use rand::RngExt;
@@ -37,8 +36,8 @@ pub struct Checkerboard;
 /// ```
 /// use energy_discrepancy::prelude::*;
 ///
-/// let x: Points<f64> = toy::checkerboard().sample(1000, &mut rng(0))?;
-/// let black = |x: &[f64]| ((x[0] / 2.0).floor() + (x[1] / 2.0).floor()) % 2.0 == 0.0;
+/// let x = toy::checkerboard().sample(1000, &mut rng(0))?;
+/// let black = |x: &[f32]| ((x[0] / 2.0).floor() + (x[1] / 2.0).floor()) % 2.0 == 0.0;
 /// assert!(x.as_vec().chunks(2).all(black));
 /// # Ok::<(), Error>(())
 /// ```
@@ -56,26 +55,6 @@ impl Checkerboard {
             [x, y] => Ok(-at(*x, *y)),
             _ => Err(Error::shape("the point", x.len(), "2 coordinates")),
         }
-    }
-
-    /// The energy is constant almost everywhere, so its values leave nothing on the tape.
-    fn energy_on<E: Dtype, Dev: Device<E>>(
-        &self,
-        x: TapedPoints<E, Dev>,
-    ) -> Result<TapedValues<E, Dev>, Error> {
-        let (b, d) = *x.shape();
-        if d != 2 {
-            return Err(Error::shape("x", (b, d), "(B, 2), points of the plane,"));
-        }
-        let (x, tape) = x.split_tape();
-        let coordinate = |value: &E| value.to_f64().unwrap_or(f64::NAN);
-        // dfdx's `as_vec` does not know tensors without values.
-        let values = if b == 0 { Vec::new() } else { x.as_vec() };
-        let energies = values
-            .chunks_exact(2)
-            .map(|x| at(coordinate(&x[0]), coordinate(&x[1])));
-        let energies: Values<E, Dev> = tensor(x.device(), energies, (b,))?;
-        Ok(energies.put_tape(tape))
     }
 }
 
@@ -104,32 +83,36 @@ fn draw(rng: &mut Rng) -> [f64; 2] {
     })
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Energy<$E, $Dev> for Checkerboard {
-            fn energy_taped(
-                &self,
-                x: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedValues<$E, $Dev>, Error> {
-                self.energy_on(x)
-            }
+impl Energy for Checkerboard {
+    /// The energy is constant almost everywhere, so its values leave nothing on the tape.
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        let (x, tape) = x.split_tape();
+        Ok(self.energy(&x)?.put_tape(tape))
+    }
 
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        closed_form::energies(x, &rows, |x| at(x[0], x[1]))
+    }
 
-        impl Data<$E, $Dev> for Checkerboard {
-            fn dimension(&self) -> usize {
-                2
-            }
-
-            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<$E, $Dev>, Error> {
-                batch(n, || draw(rng))
-            }
-        }
-
-        impl Density<$E, $Dev> for Checkerboard {}
-    };
+    fn is_tested(&self) -> bool {
+        true
+    }
 }
-for_each_backend!(implement);
+
+impl Data for Checkerboard {
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        batch(n, || draw(rng))
+    }
+}
+
+impl Density for Checkerboard {
+    fn log_densities(&self, x: &Points) -> Result<Vec<f64>, Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        Ok(rows.iter().map(|x| -at(x[0], x[1])).collect())
+    }
+}

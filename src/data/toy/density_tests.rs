@@ -54,7 +54,7 @@ fn exact_densities_integrate_to_1() {
 #[test]
 fn gradients_are_slopes() {
     for (toy, p) in exact() {
-        let x: Points<f64> = toy.sample(50, &mut rng(2)).unwrap();
+        let x: Points = toy.sample(50, &mut rng(2)).unwrap();
         let (values, gradient) = p.gradient(&x).unwrap();
         assert_eq!(values.as_vec(), p.energy(&x).unwrap().as_vec());
         let h = 1e-6;
@@ -64,7 +64,7 @@ fn gradients_are_slopes() {
                 let moved = each
                     .map(|(i, v)| if i % 2 == axis { v + h } else { v })
                     .collect();
-                let moved: Points<f64> = device().unwrap().tensor_from_vec(moved, (50, 2));
+                let moved: Points = device().unwrap().tensor_from_vec(moved, (50, 2));
                 p.energy(&moved).unwrap().as_vec()
             };
             let slopes = moved(h)
@@ -82,7 +82,7 @@ fn gradients_are_slopes() {
 
 #[test]
 fn scalar_and_tensor_densities_agree() {
-    let x: Points<f64> = Toy::Rings.sample(50, &mut rng(3)).unwrap();
+    let x: Points = Toy::Rings.sample(50, &mut rng(3)).unwrap();
     let logs = Density::<f64>::log_densities(&rings(), &x)
         .unwrap()
         .as_vec();

@@ -1,10 +1,9 @@
 //! Concentric rings in closed form.
 
 use super::batch;
-use crate::data::Data;
-use crate::energy::{
-    Density, Energy, Points, TapedPoints, TapedValues, for_each_backend, scalar, tensor,
-};
+use crate::data::{Data, Density};
+use crate::energy::{Energy, closed_form};
+use crate::tensors::{Points, TapedPoints, TapedValues, Values};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 use rand::RngExt;
@@ -45,7 +44,7 @@ pub fn rings() -> Rings {
 /// ```
 /// use energy_discrepancy::prelude::*;
 ///
-/// let x: Points<f64> = toy::circles().sample(1000, &mut rng(0))?;
+/// let x: Points = toy::circles().sample(1000, &mut rng(0))?;
 /// let radii: Vec<f64> = x.as_vec().chunks(2).map(|x| x[0].hypot(x[1])).collect();
 /// let outer = radii.iter().filter(|r| **r > 2.25).count();
 /// assert!((450..550).contains(&outer));
@@ -110,14 +109,32 @@ impl Rings {
         if x.len() != 2 {
             return Err(Error::shape("the point", x.len(), "2 coordinates"));
         }
-        let r = (x[0] * x[0] + x[1] * x[1] + SOFTENING * SOFTENING).sqrt();
+        Ok(-self.at(x).0)
+    }
+
+    /// U, and its slope in r.
+    fn at(&self, x: &[f64]) -> (f64, f64) {
+        let r = self.radius(x);
         let log = |centre: f64| -0.5 * ((r - centre) / self.std).powi(2);
         let largest = self.centres().map(log).fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = self
-            .centres()
-            .map(|centre| (log(centre) - largest).exp())
-            .sum();
-        Ok(largest + sum.ln() + self.log_scale() - r.ln())
+        let (mut sum, mut pull) = (0.0, 0.0);
+        for centre in self.centres() {
+            let weight = (log(centre) - largest).exp();
+            sum += weight;
+            pull += weight * (r - centre);
+        }
+        let energy = r.ln() - largest - sum.ln() - self.log_scale();
+        (energy, 1.0 / r + pull / (sum * self.std * self.std))
+    }
+
+    /// r, softened.
+    fn radius(&self, x: &[f64]) -> f64 {
+        (x[0] * x[0] + x[1] * x[1] + SOFTENING * SOFTENING).sqrt()
+    }
+
+    fn slopes(&self, x: &[f64]) -> Vec<f64> {
+        let share = self.at(x).1 / self.radius(x);
+        vec![share * x[0], share * x[1]]
     }
 
     /// R_k and -R_k.
@@ -138,64 +155,52 @@ impl Rings {
         let (sin, cos) = (2.0 * PI * rng.random::<f64>()).sin_cos();
         [r * cos, r * sin]
     }
+}
 
-    fn energy_on<E: Dtype, Dev: Device<E>>(
-        &self,
-        x: TapedPoints<E, Dev>,
-    ) -> Result<TapedValues<E, Dev>, Error> {
-        let (b, d) = *x.shape();
-        if d != 2 {
-            return Err(Error::shape("x", (b, d), "(B, 2), points of the plane,"));
-        }
-        let k = 2 * self.radii.len();
-        let centres: Tensor<_, E, Dev> = tensor(x.device(), self.centres(), (k,))?;
-        let precision = 1.0 / (self.std * self.std);
-        let build = || -> Result<_, Dev::Err> {
-            let centres = centres.try_broadcast_like::<_, Axis<0>>(&(b, k))?;
-            let square = x.try_square()?.try_sum::<_, Axis<1>>()?;
-            let r = square
-                .try_add(scalar::<E>(SOFTENING * SOFTENING))?
-                .try_sqrt()?;
-            let log_r = r.retaped::<OwnedTape<E, Dev>>().try_ln()?;
-            let logs = r
-                .try_broadcast_like::<_, Axis<1>>(&(b, k))?
-                .try_sub(centres)?;
-            let logs = logs.try_square()?.try_mul(scalar::<E>(-0.5 * precision))?;
-            let log_sum = logs.try_logsumexp::<_, Axis<1>>()?;
-            log_r
-                .try_sub(log_sum)?
-                .try_sub(scalar::<E>(self.log_scale()))
-        };
-        build().map_err(Error::tensor)
+impl Energy for Rings {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        let (energies, slopes) = self.gradient(&x.retaped::<NoneTape>())?;
+        closed_form::taped(x, energies, slopes)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        closed_form::energies(x, &rows, |x| self.at(x).0)
+    }
+
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        let energies = closed_form::energies(x, &rows, |x| self.at(x).0)?;
+        Ok((energies, closed_form::slopes(x, &rows, |x| self.slopes(x))?))
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 
-macro_rules! implement {
-    ($E:ty, $Dev:ty) => {
-        impl Energy<$E, $Dev> for Rings {
-            fn energy_taped(
-                &self,
-                x: TapedPoints<$E, $Dev>,
-            ) -> Result<TapedValues<$E, $Dev>, Error> {
-                self.energy_on(x)
-            }
+impl Data for Rings {
+    fn dimension(&self) -> usize {
+        2
+    }
 
-            fn is_tested(&self) -> bool {
-                true
-            }
-        }
-
-        impl Data<$E, $Dev> for Rings {
-            fn dimension(&self) -> usize {
-                2
-            }
-
-            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<$E, $Dev>, Error> {
-                batch(n, || self.draw(rng))
-            }
-        }
-
-        impl Density<$E, $Dev> for Rings {}
-    };
+    fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        batch(n, || self.draw(rng))
+    }
 }
-for_each_backend!(implement);
+
+impl Density for Rings {
+    fn log_densities(&self, x: &Points) -> Result<Vec<f64>, Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        Ok(rows.iter().map(|x| -self.at(x).0).collect())
+    }
+
+    fn scores(&self, x: &Points) -> Result<Vec<f64>, Error> {
+        let rows = closed_form::rows("the plane", 2, x)?;
+        Ok(rows
+            .iter()
+            .flat_map(|x| self.slopes(x))
+            .map(|slope| -slope)
+            .collect())
+    }
+}

@@ -3,7 +3,7 @@ use super::*;
 use crate::{Quadrature, rng};
 
 fn draw(toy: Toy, n: usize, seed: u64) -> Vec<[f64; 2]> {
-    let x: Points<f64> = toy.sample(n, &mut rng(seed)).unwrap();
+    let x: Points = toy.sample(n, &mut rng(seed)).unwrap();
     x.as_vec()
         .chunks(2)
         .map(|point| [point[0], point[1]])

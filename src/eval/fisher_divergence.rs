@@ -1,7 +1,9 @@
 //! The Fisher divergence, score matching's objective, between two known densities.
 
 use crate::Error;
-use crate::energy::{Density, Points, checked};
+use crate::data::density::{Density, scores};
+use crate::tensors::Points;
+use dfdx::shapes::HasShape;
 
 /// The Fisher divergence of `model` from `truth`, estimated on samples x_i of the truth.
 ///
@@ -23,23 +25,22 @@ use crate::energy::{Density, Points, checked};
 /// // N(1, 1) from N(0, 1): the scores differ by 1 everywhere.
 /// let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])?;
 /// let q = GaussianMixture::new(&[1.0], &[[1.0]], &[1.0])?;
-/// let x: Points<f64> = p.sample(100, &mut rng(0))?;
+/// let x = p.sample(100, &mut rng(0))?;
 /// assert!((fisher_divergence(&p, &q, &x)? - 0.5).abs() < 1e-12);
 /// # Ok::<(), Error>(())
 /// ```
 pub fn fisher_divergence(
-    truth: &dyn Density<f64>,
-    model: &dyn Density<f64>,
-    x: &Points<f64>,
+    truth: &dyn Density,
+    model: &dyn Density,
+    x: &Points,
 ) -> Result<f64, Error> {
-    use dfdx::prelude::*;
-    if x.shape().0 == 0 {
+    let n = x.shape().0;
+    if n == 0 {
         return Err(Error::shape("x", x.shape(), "at least one point"));
     }
-    let (p, q) = (checked::score(truth, x)?, checked::score(model, x)?);
-    let squares = q.try_sub(p).and_then(|difference| difference.try_square());
-    let sum = squares.and_then(|squares| squares.try_sum::<Rank0, _>());
-    Ok(sum.map_err(Error::tensor)?.array() / (2.0 * x.shape().0 as f64))
+    let (p, q) = (scores(truth, x)?, scores(model, x)?);
+    let squares = p.iter().zip(&q).map(|(p, q)| (q - p).powi(2));
+    Ok(squares.sum::<f64>() / (2.0 * n as f64))
 }
 
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod tests {
     #[test]
     fn an_empty_batch_is_an_error() {
         let p = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap();
-        let none: Points<f64> = device().unwrap().zeros_like(&(0, 1));
+        let none: Points = device().unwrap().zeros_like(&(0, 1));
         let error = fisher_divergence(&p, &p, &none).unwrap_err();
         assert!(error.to_string().contains("at least one point"), "{error}");
     }

@@ -1,0 +1,215 @@
+//! What a loss asks of an energy, and its formula on the numbers that it gets.
+
+use crate::tensors::{Points, points};
+use crate::{Error, kernel};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A loss on one batch: at which points it asks for what of an energy, and its formula on these numbers.
+///
+/// The loss is the mean over its terms, L = 1/T Σ_i ℓ_i, where ℓ_i is a function of some numbers: the
+/// energies of a group of points ([`Terms::of_energies`]), or an energy with its derivatives at one point
+/// ([`Terms::of_jets`], [`Terms::of_jets_along`]). The formula gets the number i of the term and the numbers,
+/// returns ℓ_i and writes ∂ℓ_i over each number, all in double precision. It knows nothing of the energy,
+/// which carries these slopes back to its parameters, by dfdx's tape or quicker.
+///
+/// # Examples
+/// Two points with energies 1 and 3, as one term ℓ = (U_0 - U_1)²:
+/// ```
+/// use energy_discrepancy::energy::Terms;
+/// # use energy_discrepancy::Error;
+///
+/// let square = |_: usize, u: &[f64], slope: &mut [f64]| {
+///     let difference = u[0] - u[1];
+///     slope.copy_from_slice(&[2.0 * difference, -2.0 * difference]);
+///     difference * difference
+/// };
+/// let terms = Terms::of_energies(vec![0.0, 0.5], 1, 2, square)?;
+/// let mut slopes = [0.0; 2];
+/// assert_eq!(terms.evaluate(&[1.0, 3.0], &mut slopes), 4.0);
+/// assert_eq!(slopes, [-4.0, 4.0]);
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Terms<'a> {
+    rows: Cow<'a, [f32]>,
+    dimension: usize,
+    asks: Asks<'a>,
+    formula: Box<kernel::Formula<'a>>,
+}
+
+/// What is asked of an energy at the points.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asks<'a> {
+    /// U, of groups of so many points.
+    Energies(usize),
+    /// A jet of each point along each coordinate: U, ∂U/∂x_1, ..., ∂U/∂x_D, ΔU.
+    Jets,
+    /// A jet of each point along K directions v: U, v_1 · ∇U, ..., v_K · ∇U, Σ_k v_kᵀ (∇²U) v_k. The directions
+    /// are `(B, K, D)`, row after row.
+    JetsAlong(Cow<'a, [f32]>, usize),
+}
+
+impl<'a> Terms<'a> {
+    /// A loss of the energies of groups of `group` points each; the points are `(T · group, D)`, row after row.
+    ///
+    /// # Errors
+    /// If there is no point, or they are no whole number of groups.
+    pub fn of_energies(
+        rows: Vec<f32>,
+        dimension: usize,
+        group: usize,
+        formula: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a,
+    ) -> Result<Self, Error> {
+        let count = count(&rows, dimension)?;
+        if group == 0 || !count.is_multiple_of(group) {
+            let expected = format!("groups of {group} points");
+            return Err(Error::shape("the points", (count, dimension), expected));
+        }
+        Ok(Self {
+            rows: rows.into(),
+            dimension,
+            asks: Asks::Energies(group),
+            formula: Box::new(formula),
+        })
+    }
+
+    /// A loss of U, ∇U and ΔU at each point, `(T, D)`; the formula's D + 2 numbers are in that order.
+    ///
+    /// # Errors
+    /// If there is no point.
+    pub fn of_jets(
+        rows: Vec<f32>,
+        dimension: usize,
+        formula: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a,
+    ) -> Result<Self, Error> {
+        count(&rows, dimension)?;
+        Ok(Self {
+            rows: rows.into(),
+            dimension,
+            asks: Asks::Jets,
+            formula: Box::new(formula),
+        })
+    }
+
+    /// A loss of U, its slopes along K directions and the sum of its second derivatives along them, at each
+    /// point, `(T, D)`; the directions are `(T, K, D)`. The formula's K + 2 numbers are in that order.
+    ///
+    /// # Errors
+    /// If there is no point, or the directions are not K for each.
+    pub fn of_jets_along(
+        rows: Vec<f32>,
+        dimension: usize,
+        directions: Vec<f32>,
+        formula: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a,
+    ) -> Result<Self, Error> {
+        count(&rows, dimension)?;
+        if directions.is_empty() || !directions.len().is_multiple_of(rows.len()) {
+            let expected = format!("K times the {} numbers of the points", rows.len());
+            return Err(Error::shape("the directions", directions.len(), expected));
+        }
+        let count = directions.len() / rows.len();
+        Ok(Self {
+            rows: rows.into(),
+            dimension,
+            asks: Asks::JetsAlong(directions.into(), count),
+            formula: Box::new(formula),
+        })
+    }
+
+    /// What is asked at the points.
+    pub fn asks(&self) -> &Asks<'a> {
+        &self.asks
+    }
+
+    /// All points, row after row.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// All points, `(B, D)`.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn points(&self) -> Result<Points, Error> {
+        let shape = (self.rows.len() / self.dimension, self.dimension);
+        points(self.rows.to_vec(), shape)
+    }
+
+    /// D.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// How many numbers the formula gets for a term.
+    pub fn width(&self) -> usize {
+        match &self.asks {
+            Asks::Energies(group) => *group,
+            Asks::Jets => self.dimension + 2,
+            Asks::JetsAlong(_, directions) => directions + 2,
+        }
+    }
+
+    /// T, the number of terms.
+    pub fn count(&self) -> usize {
+        let points = self.rows.len() / self.dimension;
+        match &self.asks {
+            Asks::Energies(group) => points / group,
+            Asks::Jets | Asks::JetsAlong(..) => points,
+        }
+    }
+
+    /// One term.
+    pub fn formula(&self) -> &kernel::Formula<'a> {
+        &*self.formula
+    }
+
+    /// The loss, from the numbers of all terms, `(T, width)`; its derivative over each replaces `slopes`.
+    pub fn evaluate(&self, numbers: &[f64], slopes: &mut [f64]) -> f64 {
+        let (width, scale) = (self.width(), 1.0 / self.count() as f64);
+        let terms = numbers
+            .chunks_exact(width)
+            .zip(slopes.chunks_exact_mut(width));
+        let each = terms.enumerate().map(|(i, (numbers, slopes))| {
+            let value = (self.formula)(i, numbers, slopes);
+            slopes.iter_mut().for_each(|slope| *slope *= scale);
+            value
+        });
+        each.sum::<f64>() * scale
+    }
+
+    /// The same loss of another energy, to which `add` adds what this one lacks: to the numbers of term i.
+    pub fn plus<'b>(&'b self, add: impl Fn(usize, &mut [f64]) + Sync + 'b) -> Terms<'b> {
+        let asks = match &self.asks {
+            Asks::JetsAlong(directions, count) => {
+                Asks::JetsAlong(Cow::Borrowed(&**directions), *count)
+            }
+            other => other.clone(),
+        };
+        let formula = move |i: usize, numbers: &[f64], slopes: &mut [f64]| {
+            let mut numbers = numbers.to_vec();
+            add(i, &mut numbers);
+            (self.formula)(i, &numbers, slopes)
+        };
+        Terms {
+            rows: Cow::Borrowed(&*self.rows),
+            dimension: self.dimension,
+            asks,
+            formula: Box::new(formula),
+        }
+    }
+}
+
+fn count(rows: &[f32], dimension: usize) -> Result<usize, Error> {
+    if dimension == 0 || rows.is_empty() || !rows.len().is_multiple_of(dimension) {
+        let expected = format!("at least one point of {dimension} coordinates, which are not 0,");
+        return Err(Error::shape("the points", rows.len(), expected));
+    }
+    Ok(rows.len() / dimension)
+}
+
+impl fmt::Debug for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, width) = (self.count(), self.width());
+        write!(f, "{count} terms of {width} numbers each")
+    }
+}

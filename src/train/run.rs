@@ -1,0 +1,723 @@
+//! The training loop, compiled here whatever objective a cell brings.
+
+use super::growth;
+use super::history::{History, Series};
+use super::metric::Metric;
+use super::objective::Objective;
+use super::optimiser::Optimiser;
+use super::schedule::{At, Schedule};
+use super::stopped::Stopped;
+use crate::checkpoint::{self, Checkpoint, Saved};
+use crate::data::Data;
+use crate::notebook::{Live, Progress};
+use crate::tensors::{Points, all_finite};
+use crate::{Error, Rng, rng};
+use rand::seq::SliceRandom;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const KIND: &str = "training run";
+
+/// How much of a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visible {
+    All,
+    Bar,
+    Nothing,
+}
+
+/// How long a run is, and by that how it goes through the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// So many batches, each drawn by itself.
+    Steps(usize),
+    /// So often through all points of a finite set, each time in another order, or in their own.
+    Epochs { count: usize, in_order: bool },
+}
+
+/// A metric with its name and how often to take it.
+pub(super) struct Watch {
+    pub name: String,
+    pub every: usize,
+    pub metric: Box<dyn Metric + Send>,
+}
+
+/// Settings and state of a run: all but what it trains.
+pub(super) struct Run {
+    pub length: Length,
+    pub batch: usize,
+    pub optimisers: Vec<Box<dyn Optimiser>>,
+    /// What the optimisers say of themselves before the first step.
+    pub optimiser_settings: Vec<String>,
+    pub schedule: Schedule,
+    pub ema: f64,
+    pub seed: u64,
+    pub visible: Visible,
+    /// Whether the objective is still to be checked.
+    pub is_to_check: bool,
+    pub checkpoints: Option<checkpoint::Schedule>,
+    pub watches: Vec<Watch>,
+    pub history: History,
+    pub time: Duration,
+    pub state: Option<State>,
+}
+
+/// What changes from step to step.
+pub(super) struct State {
+    pub step: usize,
+    nets: Vec<Weights>,
+    rng: Rng,
+    metric_rng: Rng,
+    /// The mean of |U| when it was looked at first.
+    energy_at_start: Option<f64>,
+    sane: Sane,
+    /// What the objective kept after the last complete step.
+    kept: Vec<Vec<f32>>,
+    /// Points of a finite set, and the order of the epoch under way.
+    points: Option<usize>,
+    order: Option<(usize, Vec<usize>)>,
+}
+
+/// A net's weights and their running mean, empty if it has none.
+#[derive(Clone)]
+struct Weights {
+    values: Vec<f32>,
+    mean: Vec<f32>,
+}
+
+/// Weights from when the energies were last looked at, and had not grown without bound.
+struct Sane {
+    step: usize,
+    nets: Vec<Weights>,
+}
+
+/// When a run leaves its loop, and who looks on.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// Asked before each step: whether to leave. The run can go on later.
+    pub leaves: &'a dyn Fn() -> bool,
+    /// Whether a bar and figures are shown.
+    pub visible: Visible,
+}
+
+/// What is seen of a run while others advance.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub step: usize,
+    pub steps: usize,
+    pub says: String,
+    /// Over steps.
+    pub losses: Series,
+    pub metric: Option<Series>,
+    pub time: Duration,
+}
+
+impl Run {
+    fn check(&self) -> Result<(), Error> {
+        if self.batch == 0 {
+            return Err(Error::setting("batch", 0, "at least 1"));
+        }
+        if !(0.0..=1.0).contains(&self.ema) {
+            return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));
+        }
+        if let Some(schedule) = &self.checkpoints {
+            schedule.check()?;
+        }
+        for (i, watch) in self.watches.iter().enumerate() {
+            if watch.every == 0 {
+                let value = format!("{} every 0 steps", watch.name);
+                return Err(Error::setting("metric", value, "every 1 step at least"));
+            }
+            if self.watches[..i]
+                .iter()
+                .any(|other| other.name == watch.name)
+            {
+                let allowed = "a name of its own for each metric";
+                return Err(Error::setting("metric", &watch.name, allowed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps other runs from the folder of the checkpoints, as long as what this returns lives.
+    pub fn lock(&self) -> Result<Option<File>, Error> {
+        match &self.checkpoints {
+            Some(schedule) => schedule.lock(),
+            None => Ok(None),
+        }
+    }
+
+    fn start(
+        &mut self,
+        objective: &mut dyn Objective,
+        points: Option<usize>,
+    ) -> Result<State, Error> {
+        let nets = objective.nets();
+        if nets.len() != self.optimisers.len() {
+            let expected = format!("one for each of the {} nets", nets.len());
+            return Err(Error::shape(
+                "the optimisers",
+                self.optimisers.len(),
+                expected,
+            ));
+        }
+        let weights = nets.iter().map(|net| {
+            let values = net.net.flat_parameters();
+            let mean = net.mean.is_some().then(|| values.clone());
+            Weights {
+                mean: mean.unwrap_or_default(),
+                values,
+            }
+        });
+        let weights: Vec<Weights> = weights.collect();
+        self.history = History::of(objective.series());
+        let (rng, mut metric_rng) = (rng(self.seed), rng(self.seed));
+        // Metrics have a stream of their own: what is watched changes nothing.
+        metric_rng.set_stream(METRICS);
+        Ok(State {
+            step: 0,
+            sane: Sane {
+                step: 0,
+                nets: weights.clone(),
+            },
+            nets: weights,
+            energy_at_start: None,
+            rng,
+            metric_rng,
+            kept: kept(objective),
+            points,
+            order: None,
+        })
+    }
+
+    pub fn fit(
+        &mut self,
+        objective: &mut dyn Objective,
+        data: &dyn Data,
+        bounds: Bounds,
+    ) -> Result<Stopped, Error> {
+        self.check()?;
+        let points = self.points_of(data)?;
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.start(objective, points)?,
+        };
+        if state.points != points {
+            let expected = format!(
+                "{} points, as those that the run began with",
+                state.points.unwrap_or(0)
+            );
+            self.state = Some(state);
+            return Err(Error::shape("the data set", points.unwrap_or(0), expected));
+        }
+        self.history
+            .set_epochs(points.map(|points| points.div_ceil(self.batch)));
+        // Whatever happens, a panic in an energy or a metric of a cell too, the state is kept, and `fit` can
+        // be called again.
+        let steps = || self.steps_from(&mut state, objective, data, bounds);
+        let result = catch_unwind(AssertUnwindSafe(steps));
+        let state = self.state.insert(state);
+        let shown = show(objective, state);
+        let stopped = result.unwrap_or_else(|panic| resume_unwind(panic))?;
+        shown?;
+        Ok(stopped)
+    }
+
+    /// The number of points of a finite set, if the run goes through all of them.
+    fn points_of(&self, data: &dyn Data) -> Result<Option<usize>, Error> {
+        let Length::Epochs { .. } = self.length else {
+            return Ok(None);
+        };
+        match data.count() {
+            Some(0) => Err(Error::shape("the data set", 0, "at least one point")),
+            Some(count) => Ok(Some(count)),
+            None => Err(Error::setting(
+                "epochs",
+                format!("{:?}", self.length),
+                "a number of `.steps(..)`: these data are no finite set",
+            )),
+        }
+    }
+
+    /// The number of steps in all.
+    fn total(&self, points: Option<usize>) -> usize {
+        match (self.length, points) {
+            (Length::Steps(steps), _) => steps,
+            (Length::Epochs { count, .. }, points) => {
+                count * points.unwrap_or(0).div_ceil(self.batch.max(1))
+            }
+        }
+    }
+
+    fn steps_from(
+        &mut self,
+        state: &mut State,
+        objective: &mut dyn Objective,
+        data: &dyn Data,
+        bounds: Bounds,
+    ) -> Result<Stopped, Error> {
+        let mut gradients: Vec<Vec<f32>> = state
+            .nets
+            .iter()
+            .map(|net| vec![0.0; net.values.len()])
+            .collect();
+        let total = self.total(state.points);
+        let mut shown = Shown::new(bounds.visible, state.step, total);
+        let mut begun = Instant::now();
+        // Those of the last step, if one of them failed.
+        self.measure(state, objective)?;
+        while state.step < total {
+            if (bounds.leaves)() {
+                return Ok(self.end(shown, objective, Stopped::ByUser { steps: state.step }));
+            }
+            let step = state.step;
+            // A step that fails is taken again with the same random numbers.
+            let mut rng = state.rng.clone();
+            let x = self.batch_of(state, data, &mut rng)?;
+            if self.is_to_check {
+                objective.check(&x)?;
+                self.is_to_check = false;
+            }
+            let losses = objective.losses(&x, &mut rng, &mut gradients, bounds.leaves);
+            let losses = match losses {
+                Ok(Some(losses)) => losses,
+                Ok(None) => {
+                    restore(objective, &state.kept);
+                    return Ok(self.end(shown, objective, Stopped::ByUser { steps: step }));
+                }
+                Err(error) => {
+                    restore(objective, &state.kept);
+                    return Err(error);
+                }
+            };
+            state.rng = rng;
+            let wrong = losses
+                .iter()
+                .zip(&gradients)
+                .find(|(loss, slopes)| !(loss.is_finite() && all_finite(slopes)));
+            if let Some((loss, _)) = wrong {
+                let loss = *loss;
+                return Ok(self.end(shown, objective, Stopped::NonFinite { step, loss }));
+            }
+            if let Some(energy) = self.growth(state, objective, &x, &losses)? {
+                let kept = state.sane.step;
+                state.nets.clone_from(&state.sane.nets);
+                let stopped = Stopped::Unbounded {
+                    steps: step,
+                    energy,
+                    loss: losses[0],
+                    kept,
+                };
+                return Ok(self.end(shown, objective, stopped));
+            }
+            let per_epoch = state.points.map(|points| points.div_ceil(self.batch));
+            let epoch = per_epoch.map_or(0, |per_epoch| step / per_epoch);
+            let factor = self.schedule.factor(At { step, epoch });
+            for ((net, gradient), optimiser) in state
+                .nets
+                .iter_mut()
+                .zip(&gradients)
+                .zip(&mut self.optimisers)
+            {
+                optimiser.step(step + 1, factor, &mut net.values, gradient)?;
+                let (kept, taken) = (self.ema as f32, (1.0 - self.ema) as f32);
+                for (mean, value) in net.mean.iter_mut().zip(&net.values) {
+                    *mean = kept * *mean + taken * value;
+                }
+            }
+            state.step += 1;
+            state.kept = kept(objective);
+            self.history.push(&losses);
+            for (net, weights) in objective.nets().iter_mut().zip(&state.nets) {
+                net.net.set_flat_parameters(&weights.values)?;
+            }
+            self.measure(state, objective)?;
+            self.time += begun.elapsed();
+            begun = Instant::now();
+            if let Some(schedule) = &self.checkpoints
+                && schedule.is_due(state.step)
+            {
+                let folder = schedule.folder.clone();
+                self.write_checkpoint(&folder, state, objective)?;
+            }
+            shown.after(state.step, &self.history, objective, &x);
+        }
+        Ok(self.end(shown, objective, Stopped::AtEnd { steps: state.step }))
+    }
+
+    fn batch_of(&self, state: &mut State, data: &dyn Data, rng: &mut Rng) -> Result<Points, Error> {
+        if let (Length::Epochs { in_order, .. }, Some(points)) = (self.length, state.points) {
+            return data.points_at(self.rows_of(state, points, in_order));
+        }
+        data.sample(self.batch, rng).map_err(|error| match error {
+            Error::Shape {
+                what,
+                found,
+                expected,
+            } => Error::Shape {
+                what,
+                found,
+                expected: format!(
+                    "{expected}, as the run's `.batch({})` asks for,",
+                    self.batch
+                ),
+            },
+            other => other,
+        })
+    }
+
+    /// Which points the next step takes. Each epoch has an order of its own, which depends on the seed
+    /// and the epoch alone.
+    fn rows_of<'a>(&self, state: &'a mut State, points: usize, in_order: bool) -> &'a [usize] {
+        let per_epoch = points.div_ceil(self.batch);
+        let (epoch, step) = (state.step / per_epoch, state.step % per_epoch);
+        if state.order.as_ref().map(|(of, _)| *of) != Some(epoch) {
+            let mut order: Vec<usize> = (0..points).collect();
+            if !in_order {
+                let mut shuffling = rng(self.seed);
+                shuffling.set_stream(FIRST_EPOCH + epoch as u64);
+                order.shuffle(&mut shuffling);
+            }
+            state.order = Some((epoch, order));
+        }
+        let order = state.order.as_ref().map_or(&[][..], |(_, order)| order);
+        &order[step * self.batch..points.min((step + 1) * self.batch)]
+    }
+
+    /// The mean of |U| over the batch if it, or a loss, has grown without bound.
+    fn growth(
+        &self,
+        state: &mut State,
+        objective: &mut dyn Objective,
+        x: &Points,
+        losses: &[f64],
+    ) -> Result<Option<f64>, Error> {
+        let first = self.history.losses().first();
+        let loss_has_grown = first.is_some_and(|first| growth::is_without_bound(*first, losses[0]));
+        if !(loss_has_grown || state.step.is_multiple_of(growth::EVERY)) {
+            return Ok(None);
+        }
+        let energy = objective.mean_size(x)?;
+        let size = energy.unwrap_or(0.0);
+        let start = *state.energy_at_start.get_or_insert(size);
+        if loss_has_grown || growth::is_without_bound(start, size) {
+            return Ok(Some(size));
+        }
+        state.sane.step = state.step;
+        state.sane.nets.clone_from(&state.nets);
+        Ok(None)
+    }
+
+    /// Takes the metrics of the last step that are due and not taken yet, on the running means.
+    fn measure(&mut self, state: &mut State, objective: &mut dyn Objective) -> Result<(), Error> {
+        let Some(step) = state.step.checked_sub(1) else {
+            return Ok(());
+        };
+        let history = &self.history;
+        let taken = |name: &str| history.metric(name)?.steps.last().copied();
+        let due = |watch: &Watch| {
+            step.is_multiple_of(watch.every) && taken(&watch.name) != Some(step as f64)
+        };
+        let due: Vec<bool> = self.watches.iter().map(due).collect();
+        if !due.contains(&true) {
+            return Ok(());
+        }
+        show_means(objective, state)?;
+        let Some(energy) = objective.energy() else {
+            return Err(Error::setting(
+                "metric",
+                &self.watches[0].name,
+                "an objective that has an energy",
+            ));
+        };
+        let watches = self.watches.iter_mut().zip(due);
+        for (watch, _) in watches.filter(|(_, due)| *due) {
+            let mut rng = state.metric_rng.clone();
+            let value = watch.metric.evaluate(energy, &mut rng)?;
+            state.metric_rng = rng;
+            self.history.push_metric(&watch.name, step, value);
+        }
+        Ok(())
+    }
+
+    /// What a sweep shows of the run.
+    pub fn view(&self) -> View {
+        let state = self.state.as_ref();
+        View {
+            step: state.map_or(0, |state| state.step),
+            steps: self.total(state.and_then(|state| state.points)),
+            says: self.history.says(),
+            losses: self.history.loss_curve(),
+            metric: self.history.metrics().last().cloned(),
+            time: self.time,
+        }
+    }
+
+    fn end(&self, shown: Shown, objective: &dyn Objective, stopped: Stopped) -> Stopped {
+        shown.finish(&self.history, objective);
+        stopped
+    }
+
+    /// Writes a checkpoint where the run writes them, after its last step.
+    pub fn last_checkpoint(&mut self, objective: &mut dyn Objective) -> Result<(), Error> {
+        match &self.checkpoints {
+            Some(schedule) => self.checkpoint(&schedule.folder.clone(), objective),
+            None => Ok(()),
+        }
+    }
+
+    pub fn checkpoint(
+        &mut self,
+        folder: &Path,
+        objective: &mut dyn Objective,
+    ) -> Result<(), Error> {
+        let Some(state) = self.state.take() else {
+            return Err(Error::write(
+                folder,
+                "the run has not begun: call `fit` first",
+            ));
+        };
+        let written = self.write_checkpoint(folder, &state, objective);
+        self.state = Some(state);
+        written
+    }
+
+    fn write_checkpoint(
+        &mut self,
+        folder: &Path,
+        state: &State,
+        objective: &mut dyn Objective,
+    ) -> Result<(), Error> {
+        let mut checkpoint = Checkpoint::new(KIND, self.identity(objective));
+        checkpoint.value("step", &state.step);
+        checkpoint.value("points", &state.points);
+        checkpoint.value("rng", &state.rng);
+        checkpoint.value("metric_rng", &state.metric_rng);
+        checkpoint.value("energy_at_start", &state.energy_at_start);
+        checkpoint.value("time", &self.time);
+        let nets = objective.nets();
+        for ((net, weights), optimiser) in nets.iter().zip(&state.nets).zip(&mut self.optimisers) {
+            checkpoint.parameters(net.name, net.net, &weights.values);
+            if net.mean.is_some() {
+                checkpoint.parameters(&format!("{}.ema", net.name), net.net, &weights.mean);
+            }
+            for (name, list) in optimiser.state() {
+                checkpoint.list(&format!("{}.optimiser.{name}", net.name), list);
+            }
+        }
+        for (name, list) in objective.state() {
+            checkpoint.list(&format!("state.{name}"), list);
+        }
+        for (name, losses) in self.history.all_losses() {
+            checkpoint.list(&format!("history.{name}"), losses);
+        }
+        let metrics = self.history.metrics();
+        let names: Vec<&str> = metrics.iter().map(|series| series.name.as_str()).collect();
+        checkpoint.value("metrics", &names);
+        for series in metrics {
+            let name = |what: &str| format!("metric.{}.{what}", series.name);
+            checkpoint.list(&name("steps"), &series.steps);
+            checkpoint.list(&name("values"), &series.values);
+        }
+        checkpoint.write(folder)
+    }
+
+    /// Takes the place where a checkpoint was written. Nothing is changed where this fails.
+    pub fn resume(&mut self, folder: &Path, objective: &mut dyn Objective) -> Result<usize, Error> {
+        let saved = Saved::read(folder, KIND, &self.identity(objective))?;
+        let step: usize = saved.value("step")?;
+        let nets: Vec<Weights> = {
+            let nets = objective.nets();
+            let weights = nets.iter().map(|net| {
+                let values = saved.parameters(net.name, net.net)?;
+                let mean = match net.mean {
+                    Some(_) => saved.parameters(&format!("{}.ema", net.name), net.net)?,
+                    None => Vec::new(),
+                };
+                Ok(Weights { values, mean })
+            });
+            weights.collect::<Result<_, Error>>()?
+        };
+        let names: Vec<&str> = objective.nets().iter().map(|net| net.name).collect();
+        let mut moments = Vec::new();
+        for ((name, weights), optimiser) in names.iter().zip(&nets).zip(&mut self.optimisers) {
+            let lists = optimiser.state().into_iter();
+            let lists = lists.map(|(list, _)| {
+                let name = format!("{name}.optimiser.{list}");
+                let values: Vec<f32> = saved.list(&name, None)?;
+                match values.len() == weights.values.len() || values.is_empty() {
+                    true => Ok(values),
+                    false => saved.list(&name, Some(weights.values.len())),
+                }
+            });
+            moments.push(lists.collect::<Result<Vec<_>, Error>>()?);
+        }
+        let lists = objective.state().into_iter();
+        let lists = lists.map(|(name, _)| saved.list(&format!("state.{name}"), None));
+        let kept = lists.collect::<Result<Vec<Vec<f32>>, Error>>()?;
+        let mut history = History::of(objective.series());
+        let losses = objective.series().into_iter();
+        let losses = losses.map(|name| saved.list::<f64>(&format!("history.{name}"), Some(step)));
+        let losses = losses.collect::<Result<Vec<_>, Error>>()?;
+        for step in 0..step {
+            let own: Vec<f64> = losses.iter().map(|losses| losses[step]).collect();
+            history.push(&own);
+        }
+        let names: Vec<String> = saved.value("metrics")?;
+        for name in names {
+            let of = |what: &str| saved.list(&format!("metric.{name}.{what}"), None);
+            let (steps, values) = (of("steps")?, of("values")?);
+            history.push_series(Series {
+                name,
+                steps,
+                values,
+            });
+        }
+        let state = State {
+            step,
+            sane: Sane {
+                step,
+                nets: nets.clone(),
+            },
+            nets,
+            rng: saved.value("rng")?,
+            metric_rng: saved.value("metric_rng")?,
+            energy_at_start: saved.value("energy_at_start")?,
+            kept,
+            points: saved.value("points")?,
+            order: None,
+        };
+        let time: Duration = saved.value("time")?;
+        // From here on nothing fails: the lists have the nets' lengths.
+        for (optimiser, moments) in self.optimisers.iter_mut().zip(moments) {
+            for ((_, list), values) in optimiser.state().into_iter().zip(moments) {
+                *list = values;
+            }
+        }
+        restore(objective, &state.kept);
+        show(objective, &state)?;
+        history.set_epochs(
+            state
+                .points
+                .map(|points| points.div_ceil(self.batch.max(1))),
+        );
+        (self.history, self.time) = (history, time);
+        Ok(self.state.insert(state).step)
+    }
+
+    /// What a run must share with another to go on from its checkpoint.
+    fn identity(&self, objective: &dyn Objective) -> Value {
+        let metrics = self.watches.iter();
+        let metrics = metrics.map(|watch| format!("{} every {} steps", watch.name, watch.every));
+        json!({
+            "objective": objective.settings(),
+            "batch": self.batch,
+            "batches": match self.length {
+                Length::Steps(_) => "drawn",
+                Length::Epochs { in_order: false, .. } => "shuffled epochs",
+                Length::Epochs { in_order: true, .. } => "epochs in order",
+            },
+            "optimiser": self.optimiser_settings.join(" and "),
+            "learning_rate": format!("{:?}", self.schedule),
+            "ema_decay": self.ema,
+            "seed": self.seed,
+            "metrics": metrics.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Streams of the seed's random numbers: 0 is that of batches and noise.
+const METRICS: u64 = 1;
+const FIRST_EPOCH: u64 = 2;
+
+/// What the objective keeps from step to step.
+fn kept(objective: &mut dyn Objective) -> Vec<Vec<f32>> {
+    objective
+        .state()
+        .into_iter()
+        .map(|(_, list)| list.clone())
+        .collect()
+}
+
+fn restore(objective: &mut dyn Objective, kept: &[Vec<f32>]) {
+    for ((_, list), kept) in objective.state().into_iter().zip(kept) {
+        list.clone_from(kept);
+    }
+}
+
+/// Gives the nets the state's weights, and the running means theirs.
+fn show(objective: &mut dyn Objective, state: &State) -> Result<(), Error> {
+    for (net, weights) in objective.nets().iter_mut().zip(&state.nets) {
+        net.net.set_flat_parameters(&weights.values)?;
+    }
+    show_means(objective, state)
+}
+
+fn show_means(objective: &mut dyn Objective, state: &State) -> Result<(), Error> {
+    for (net, weights) in objective.nets().into_iter().zip(&state.nets) {
+        if let Some(mean) = net.mean {
+            mean.set_flat_parameters(&weights.mean)?;
+        }
+    }
+    Ok(())
+}
+
+/// A bar, the losses, and the objective's picture.
+struct Shown {
+    progress: Option<Progress>,
+    figures: Option<Figures>,
+}
+
+struct Figures {
+    losses: Live,
+    picture: Option<(Live, crate::plot::Figure)>,
+}
+
+impl Shown {
+    /// Of a run of `total` steps, of which `first` were done before.
+    fn new(visible: Visible, first: usize, total: usize) -> Self {
+        let figures = || Figures {
+            losses: Live::new(),
+            picture: None,
+        };
+        Self {
+            progress: (visible != Visible::Nothing).then(|| Progress::new(first, total)),
+            figures: (visible == Visible::All).then(figures),
+        }
+    }
+
+    fn after(&mut self, step: usize, history: &History, objective: &dyn Objective, x: &Points) {
+        if let Some(progress) = &mut self.progress {
+            progress.at(step, || history.says());
+        }
+        let Some(figures) = &mut self.figures else {
+            return;
+        };
+        // A picture that cannot be drawn is no reason to end the training.
+        let _ = figures.losses.show(|| objective.figure(history));
+        if let Some(picture) = objective.picture(step, x) {
+            let (live, last) = figures
+                .picture
+                .get_or_insert_with(|| (Live::new(), picture.clone()));
+            let _ = live.show(|| picture.clone());
+            *last = picture;
+        }
+    }
+
+    /// At the end, whatever it is.
+    fn finish(self, history: &History, objective: &dyn Objective) {
+        if let Some(progress) = self.progress {
+            progress.finish(history.losses().len(), &history.says());
+        }
+        let Some(figures) = self.figures else {
+            return;
+        };
+        let _ = figures.losses.finish(&objective.figure(history));
+        if let Some((live, picture)) = figures.picture {
+            let _ = live.finish(&picture);
+        }
+    }
+}
