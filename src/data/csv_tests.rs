@@ -1,6 +1,5 @@
 use super::super::read::tests::values;
 use super::*;
-use crate::prelude::AutoDevice;
 
 /// The set of a table.
 pub(in crate::data) fn csv(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<Dataset, String> {
@@ -9,7 +8,7 @@ pub(in crate::data) fn csv(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<Dataset
 
 /// Why a table that is read cannot be used.
 fn used(text: &str) -> String {
-    let points = csv(text).unwrap().points::<f64, AutoDevice>();
+    let points = csv(text).unwrap().points();
     points.unwrap_err().to_string()
 }
 
@@ -424,7 +423,7 @@ fn columns_of_text_are_kept_and_refused_as_numbers() {
     let expected = "text, not numbers, in columns \"species\", \"sex\" (\"Adelie\" in line 2): choose \
                     other columns, `.columns(&[\"bill\", \"flipper\"])` for example";
     let messages = [
-        data.points::<f32, AutoDevice>().err(),
+        data.points().err(),
         data.standardised().err(),
         data.rows().err(),
         data.standardised_like(&data).err(),
@@ -509,7 +508,7 @@ fn missing_values_are_kept_counted_and_dropped() {
         "Dataset of shape (3, 2): bill, flipper; 1 of 3 rows has missing values (1 in \"bill\", 1 in \
          \"flipper\")"
     );
-    let error = data.points::<f32, AutoDevice>().unwrap_err().to_string();
+    let error = data.points().unwrap_err().to_string();
     assert!(
         error.contains("(1 in \"bill\", 1 in \"flipper\"): drop these rows with `drop_missing()`"),
         "{error}"

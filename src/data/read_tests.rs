@@ -192,7 +192,7 @@ fn no_bytes_make_the_parsers_panic() {
                 data.standardised(),
                 data.drop_missing(),
             );
-            let _ = data.points::<f32, crate::prelude::AutoDevice>();
+            let _ = data.points();
             let again = data.first_row_as_names();
             let _ = again.and_then(|data| data.names_as_first_row());
         }

@@ -6,7 +6,7 @@ use crate::Error;
 /// Groups of a data point and its M particles: x_i, then x_ij = x_i + s (ξ_i + ξ'_ij).
 ///
 /// `x` and ξ (`shared`) are `N x D`, ξ' (`own`) is `N x M x D`; the result, which replaces `out`,
-/// is `N x (1 + M) x D`, as [`super::contrast_gradient`] takes it.
+/// is `N x (1 + M) x D`, as [`super::group_gradient`] takes it.
 ///
 /// # Errors
 /// If the slices' lengths do not fit, or the dimension is 0.

@@ -69,9 +69,9 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::reference::{Reference, assert_close, points};
+    use crate::kernel::reference::{Reference, assert_close, discrepancy, points};
     use crate::kernel::simd::Level;
-    use crate::kernel::{Activation, Discrepancy, backward, contrast_gradient};
+    use crate::kernel::{Activation, backward, group_gradient};
 
     #[test]
     fn the_rows_below_the_rounding_of_the_sum_are_left_out() {
@@ -104,12 +104,15 @@ mod tests {
 
     /// The gradient with the cotangent c of each row, whatever its energy.
     fn gradient(network: &Network, x: &[f32], c: &[f32], group: usize) -> Vec<f32> {
-        let contrast = |first: usize, u: &[f32], to: &mut [f32]| {
-            to.copy_from_slice(&c[first * group..][..u.len()]);
+        let formula = |i: usize, u: &[f64], to: &mut [f64]| {
+            let own = &c[i * group..][..u.len()];
+            to.iter_mut()
+                .zip(own)
+                .for_each(|(to, c)| *to = f64::from(*c));
             0.0
         };
         let mut gradient = vec![f32::NAN; network.parameters()];
-        contrast_gradient(network, x, group, &contrast, &mut gradient).unwrap();
+        group_gradient(network, x, group, (&formula, 1.0), &mut gradient).unwrap();
         gradient
     }
 
@@ -199,17 +202,9 @@ mod tests {
         let parameters = reference.rounded();
         let network = reference.network(&parameters, Level::best());
         for group in [33, 3300] {
-            let contrast = |_: usize, u: &[f32], c: &mut [f32]| {
-                let discrepancy = Discrepancy {
-                    particles: group - 1,
-                    stabilisation: 1.0,
-                    scale: 1.0,
-                };
-                discrepancy.evaluate(u, c).unwrap()
-            };
             let run = |x: &[f32]| {
                 let mut gradient = vec![0.0; network.parameters()];
-                let loss = contrast_gradient(&network, x, group, &contrast, &mut gradient);
+                let loss = group_gradient(&network, x, group, (&discrepancy, 1.0), &mut gradient);
                 (loss.unwrap(), gradient)
             };
             let mut x = points(3300, 2, 2);

@@ -175,3 +175,46 @@ pub(crate) fn assert_close(value: f32, exact: f64, scale: f64, tolerance: f64, w
         "{what}: {value} is not {exact}"
     );
 }
+
+/// log(1 + Σ exp(U_0 - U_j)) and its slopes.
+pub(crate) fn discrepancy(_: usize, u: &[f64], slopes: &mut [f64]) -> f64 {
+    let most = u.iter().map(|other| u[0] - other).fold(0.0, f64::max);
+    let mut sum = (-most).exp();
+    slopes[0] = 0.0;
+    for j in 1..u.len() {
+        slopes[j] = -(u[0] - u[j] - most).exp();
+        sum -= slopes[j];
+    }
+    for j in 1..u.len() {
+        slopes[j] /= sum;
+        slopes[0] -= slopes[j];
+    }
+    most + sum.ln()
+}
+
+/// ½ |∇U|² - ΔU of a jet and its slopes.
+pub(crate) fn score_matching(_: usize, jet: &[f64], slopes: &mut [f64]) -> f64 {
+    let d = jet.len() - 2;
+    slopes[0] = 0.0;
+    slopes[1..=d].copy_from_slice(&jet[1..=d]);
+    slopes[d + 1] = -1.0;
+    0.5 * jet[1..=d].iter().map(|g| g * g).sum::<f64>() - jet[d + 1]
+}
+
+/// U, ∇U and ΔU of each row, as a loss sees them.
+pub(crate) fn jets(network: &Network, x: &[f32], directions: Option<(&[f32], usize)>) -> Vec<f32> {
+    let rows = network.rows(x).unwrap();
+    let width = 2 + directions.map_or(network.dimension(), |(_, k)| k);
+    let jets = std::sync::Mutex::new(vec![f32::NAN; rows * width]);
+    let keep = |i: usize, jet: &[f64], slopes: &mut [f64]| {
+        slopes.fill(0.0);
+        let own = &mut jets.lock().unwrap()[i * width..(i + 1) * width];
+        own.iter_mut()
+            .zip(jet)
+            .for_each(|(to, from)| *to = *from as f32);
+        0.0
+    };
+    let mut gradient = vec![0.0; network.parameters()];
+    super::jet_gradient(network, x, directions, (&keep, 1.0), &mut gradient).unwrap();
+    jets.into_inner().unwrap()
+}

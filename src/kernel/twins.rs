@@ -1,7 +1,9 @@
 //! The kernels against [`super::reference`], on every level.
 
-use super::reference::{ACTIVATIONS, Reference, WIDTHS, assert_close, points, row, some};
-use super::score::derivatives;
+use super::reference::{
+    ACTIVATIONS, Reference, WIDTHS, assert_close, discrepancy, jets, points, row, score_matching,
+    some,
+};
 use super::simd::Level;
 use super::*;
 
@@ -90,18 +92,13 @@ fn gradients_of_energy_discrepancy() {
         let group = if x.len() / d == 40 { 5 } else { 7 };
         if !(x.len() / d).is_multiple_of(group) {
             let mut gradient = vec![0.0; network.parameters()];
-            assert!(contrast_gradient(network, x, group, &|_, _, _| 0.0, &mut gradient).is_err());
+            assert!(group_gradient(network, x, group, (&discrepancy, 1.0), &mut gradient).is_err());
             return;
         }
-        let scale = group as f32 * d as f32 / (x.len() as f32).max(1.0);
-        let discrepancy = Discrepancy {
-            particles: group - 1,
-            stabilisation: 1.0,
-            scale,
-        };
-        let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
+        let scale = (group * d) as f64 / (x.len() as f64).max(1.0);
         let mut gradient = vec![f32::NAN; network.parameters()];
-        let loss = contrast_gradient(network, x, group, &contrast, &mut gradient).unwrap();
+        let formula = (&discrepancy as &Formula, scale);
+        let loss = group_gradient(network, x, group, formula, &mut gradient).unwrap();
         let exact = exact_loss(reference, x, d, group);
         assert_close(loss as f32, exact, 1.0, 3e-6, what);
         let at = some(gradient.len());
@@ -117,20 +114,56 @@ fn first_and_second_derivatives() {
     for_each_case(|reference, network, x, what| {
         let d = network.dimension();
         let rows = x.len() / d;
-        let (mut u, mut laplacians) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
-        let mut gradients = vec![f32::NAN; x.len()];
-        derivatives(network, x, &mut u, &mut gradients, &mut laplacians).unwrap();
-        for r in 0..rows {
-            let x = row(x, d, r);
-            assert_close(u[r], reference.energy(&x), 1.0, 2e-6, what);
-            for (value, exact) in gradients[r * d..].iter().zip(reference.gradient(&x)) {
-                assert_close(*value, exact, 1.0, 3e-6, what);
+        // Along the coordinates, given as directions too, and along each twice as far.
+        let mut axes = vec![0.0; rows * d * d];
+        axes.chunks_exact_mut(d * d)
+            .for_each(|axes| (0..d).for_each(|i| axes[i * (d + 1)] = 1.0));
+        let twice: Vec<f32> = axes.iter().map(|v| 2.0 * v).collect();
+        let along = [
+            (None, 1.0),
+            (Some((&*axes, d)), 1.0),
+            (Some((&*twice, d)), 2.0),
+        ];
+        for (directions, far) in along {
+            for (r, jet) in jets(network, x, directions).chunks_exact(d + 2).enumerate() {
+                let x = row(x, d, r);
+                assert_close(jet[0], reference.energy(&x), 1.0, 2e-6, what);
+                for (value, exact) in jet[1..].iter().zip(reference.gradient(&x)) {
+                    assert_close(*value, far * exact, 1.0, 3e-6, what);
+                }
+                let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
+                let exact = if kinks { 0.0 } else { reference.laplacian(&x) };
+                assert_close(jet[d + 1], far * far * exact, 1.0, 5e-6, what);
             }
-            let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
-            let exact = if kinks { 0.0 } else { reference.laplacian(&x) };
-            assert_close(laplacians[r], exact, 1.0, 5e-6, what);
         }
     });
+}
+
+#[test]
+fn one_direction_is_a_mixture_of_coordinates() {
+    let reference = Reference::random(&[3, 20, 11, 1], Activation::Silu, 2);
+    let parameters = reference.rounded();
+    for level in Level::available() {
+        let network = reference.network(&parameters, level);
+        let (x, v) = (points(13, 3, 5), points(13, 3, 6));
+        for (r, jet) in jets(&network, &x, Some((&v, 1)))
+            .chunks_exact(3)
+            .enumerate()
+        {
+            let (x, v) = (row(&x, 3, r), row(&v, 3, r));
+            let slope: f64 = reference
+                .gradient(&x)
+                .iter()
+                .zip(&v)
+                .map(|(g, v)| g * v)
+                .sum();
+            assert_close(jet[1], slope, 1.0, 5e-6, level.name());
+            let at = |t: f64| reference.energy(&[0, 1, 2].map(|i| x[i] + t * v[i]));
+            let h = 1e-3;
+            let bend = (at(h) - 2.0 * at(0.0) + at(-h)) / (h * h);
+            assert_close(jet[2], bend, 1.0, 2e-5, level.name());
+        }
+    }
 }
 
 #[test]
@@ -148,7 +181,8 @@ fn gradients_of_score_matching() {
             (0..rows).map(loss).sum::<f64>() / rows.max(1) as f64
         };
         let mut gradient = vec![f32::NAN; network.parameters()];
-        let loss = score_matching(network, x, &mut gradient).unwrap();
+        let formula = (&score_matching as &Formula, 1.0 / rows.max(1) as f64);
+        let loss = jet_gradient(network, x, None, formula, &mut gradient).unwrap();
         assert_close(loss as f32, exact_loss(reference), 1.0, 5e-6, what);
         let at = some(gradient.len());
         let exact = reference.sensitivity(&at, 1e-3, exact_loss);
@@ -166,25 +200,19 @@ fn everything(network: &Network, rows: usize, group: usize) -> Vec<f32> {
         x.len(),
         network.parameters(),
         network.parameters(),
-        rows,
+        network.parameters(),
         x.len(),
     ];
     let mut out = vec![f32::NAN; parts.iter().sum()];
     let mut rest = &mut out[..];
-    let [u, g, first, second, laplacians, input] =
+    let [u, g, first, second, third, input] =
         parts.map(|count| rest.split_off_mut(..count).unwrap());
     input_gradient(network, &x, u, g).unwrap();
-    let discrepancy = Discrepancy {
-        particles: group - 1,
-        stabilisation: 1.0,
-        scale: 0.1,
-    };
-    let contrast = |_: usize, u: &[f32], c: &mut [f32]| discrepancy.evaluate(u, c).unwrap();
-    let loss = contrast_gradient(network, &x, group, &contrast, first).unwrap();
-    let score = score_matching(network, &x, second).unwrap();
-    derivatives(network, &x, u, g, laplacians).unwrap();
-    backward(network, &x, u, Some(second), Some(input)).unwrap();
+    let loss = group_gradient(network, &x, group, (&discrepancy, 0.1), first).unwrap();
+    let score = jet_gradient(network, &x, None, (&score_matching, 0.1), second).unwrap();
+    backward(network, &x, u, Some(third), Some(input)).unwrap();
     out.extend([loss as f32, score as f32]);
+    out.extend(jets(network, &x, None));
     out
 }
 
@@ -223,13 +251,13 @@ fn large_groups_give_what_small_ones_give() {
         let network = reference.network(&parameters, level);
         let x = points(2 * 3000, 2, 2);
         // A loss that does not care how rows are grouped.
-        let contrast = |_: usize, u: &[f32], c: &mut [f32]| {
+        let formula = |_: usize, u: &[f64], c: &mut [f64]| {
             c.copy_from_slice(u);
-            u.iter().map(|u| 0.5 * f64::from(u * u)).sum()
+            u.iter().map(|u| 0.5 * u * u).sum()
         };
         let gradient = |group| {
             let mut gradient = vec![0.0; network.parameters()];
-            let loss = contrast_gradient(&network, &x, group, &contrast, &mut gradient).unwrap();
+            let loss = group_gradient(&network, &x, group, (&formula, 1.0), &mut gradient).unwrap();
             (loss, gradient)
         };
         let (loss, expected) = gradient(4);
@@ -270,8 +298,9 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(input_gradient(&network, &x, &mut u, &mut d[..5]).is_err());
     assert!(backward(&network, &x, &[0.0; 2], None, None).is_err());
     assert!(backward(&network, &x, &[0.0; 3], Some(&mut g[..4]), None).is_err());
-    assert!(contrast_gradient(&network, &x, 2, &|_, _, _| 0.0, &mut g).is_err());
-    assert!(contrast_gradient(&network, &x, 0, &|_, _, _| 0.0, &mut g).is_err());
-    assert!(score_matching(&network, &x, &mut g[..3]).is_err());
-    assert!(derivatives(&network, &x, &mut u, &mut d[..2], &mut [0.0; 3]).is_err());
+    let formula = (&score_matching as &Formula, 1.0);
+    assert!(group_gradient(&network, &x, 2, formula, &mut g).is_err());
+    assert!(group_gradient(&network, &x, 0, formula, &mut g).is_err());
+    assert!(jet_gradient(&network, &x, None, formula, &mut g[..3]).is_err());
+    assert!(jet_gradient(&network, &x, Some((&[0.0; 5], 1)), formula, &mut g).is_err());
 }

@@ -1,20 +1,16 @@
 use super::*;
-use crate::{Energy, Quadrature, device, rng};
+use crate::{Energy, Quadrature, device, points, rng};
+use dfdx::prelude::*;
 
 /// Every toy that has a density in closed form.
-pub(super) fn exact() -> Vec<(Toy, Box<dyn Density<f64>>)> {
+pub(super) fn exact() -> Vec<(Toy, Box<dyn Density>)> {
     let with_density = |toy: Toy| toy.density().map(|density| (toy, density));
     Toy::ALL.into_iter().filter_map(with_density).collect()
 }
 
-pub(super) fn densities(p: &dyn Density<f64>, grid: &Quadrature) -> Vec<f64> {
-    let x = grid.points(&device().unwrap()).unwrap();
-    p.log_densities(&x)
-        .unwrap()
-        .as_vec()
-        .into_iter()
-        .map(f64::exp)
-        .collect()
+pub(super) fn densities(p: &dyn Density, grid: &Quadrature) -> Vec<f64> {
+    let logs = p.log_densities(&grid.points().unwrap()).unwrap();
+    logs.into_iter().map(f64::exp).collect()
 }
 
 #[test]
@@ -34,7 +30,7 @@ fn the_25_gaussians_are_the_reference_s() {
 
 #[test]
 fn exact_densities_integrate_to_1() {
-    for (toy, p) in exact() {
+    for (toy, _) in exact() {
         // The board's edges lie halfway between two points of its grid, so that its sum is exact;
         // the others have no point at the centre, where circles have 1e-8 of a pole.
         let (range, n) = match toy {
@@ -42,40 +38,60 @@ fn exact_densities_integrate_to_1() {
             _ => (-6.0..6.0, 600),
         };
         let grid = Quadrature::square(range, n).unwrap();
-        let total: f64 = densities(&*p, &grid)
-            .iter()
-            .zip(grid.weights())
-            .map(|(p, w)| p * w)
-            .sum();
+        let total = grid.integrate(|x| log_density(toy, x).exp());
         assert!((total - 1.0).abs() < 1e-9, "{toy}: {total}");
     }
 }
 
+/// log p in plain numbers.
+fn log_density(toy: Toy, x: &[f64]) -> f64 {
+    let log = match toy {
+        Toy::Gaussians8 => gaussians_8().log_density(x),
+        Toy::Gaussians25 => gaussians_25().log_density(x),
+        Toy::Checkerboard => checkerboard().log_density(x),
+        Toy::Circles => circles().log_density(x),
+        Toy::Rings => rings().log_density(x),
+        _ => unreachable!("it has none"),
+    };
+    log.unwrap()
+}
+
 #[test]
-fn gradients_are_slopes() {
+fn scores_are_slopes() {
     for (toy, p) in exact() {
         let x: Points = toy.sample(50, &mut rng(2)).unwrap();
-        let (values, gradient) = p.gradient(&x).unwrap();
-        assert_eq!(values.as_vec(), p.energy(&x).unwrap().as_vec());
+        let (scores, gradient) = (p.scores(&x).unwrap(), p.gradient(&x).unwrap());
+        assert_eq!(gradient.0.as_vec(), p.energy(&x).unwrap().as_vec());
         let h = 1e-6;
-        for axis in 0..2 {
-            let moved = |h: f64| {
-                let each = x.as_vec().into_iter().enumerate();
-                let moved = each
-                    .map(|(i, v)| if i % 2 == axis { v + h } else { v })
-                    .collect();
-                let moved: Points = device().unwrap().tensor_from_vec(moved, (50, 2));
-                p.energy(&moved).unwrap().as_vec()
-            };
-            let slopes = moved(h)
-                .into_iter()
-                .zip(moved(-h))
-                .map(|(up, down)| (up - down) / (2.0 * h));
-            let gradient = gradient.as_vec().into_iter().skip(axis).step_by(2);
-            for (slope, exact) in slopes.zip(gradient) {
+        for (i, point) in x.as_vec().chunks(2).enumerate() {
+            for axis in 0..2 {
+                let at = |h: f64| {
+                    let mut moved = [f64::from(point[0]), f64::from(point[1])];
+                    moved[axis] += h;
+                    log_density(toy, &moved)
+                };
+                let slope = (at(h) - at(-h)) / (2.0 * h);
+                let exact = scores[2 * i + axis];
                 // Central differences err by h² U'''/6 + ε U/h, with U''' up to 1e4: 2e-8.
                 assert!((slope - exact).abs() < 1e-7 * exact.abs().max(1.0), "{toy}");
+                assert_eq!(gradient.1.as_vec()[2 * i + axis], -exact as f32, "{toy}");
             }
+        }
+        // The same on a tape.
+        let (taped, tape) = p.energy_taped(x.leaky_trace()).unwrap().split_tape();
+        for (taped, energy) in taped.as_vec().iter().zip(gradient.0.as_vec()) {
+            assert!(
+                (taped - energy).abs() <= 1e-6 * energy.abs().max(1.0),
+                "{toy}"
+            );
+        }
+        let gradients = taped.put_tape(tape).sum::<Rank0, _>().try_backward();
+        if toy != Toy::Checkerboard {
+            assert_eq!(
+                gradients.unwrap().get(&x).as_vec(),
+                gradient.1.as_vec(),
+                "{toy}"
+            );
         }
     }
 }
@@ -83,11 +99,10 @@ fn gradients_are_slopes() {
 #[test]
 fn scalar_and_tensor_densities_agree() {
     let x: Points = Toy::Rings.sample(50, &mut rng(3)).unwrap();
-    let logs = Density::<f64>::log_densities(&rings(), &x)
-        .unwrap()
-        .as_vec();
+    let logs = rings().log_densities(&x).unwrap();
     for (point, log) in x.as_vec().chunks(2).zip(logs) {
-        assert!((rings().log_density(point).unwrap() - log).abs() < 1e-12);
+        let point = [f64::from(point[0]), f64::from(point[1])];
+        assert_eq!(rings().log_density(&point).unwrap(), log);
     }
     assert!(
         rings()
@@ -101,8 +116,8 @@ fn scalar_and_tensor_densities_agree() {
 
 #[test]
 fn the_centre_and_far_away_are_finite() {
-    let points = vec![0.0, 0.0, 1e-20, 0.0, 1e-9, 1e-9, 1e-3, 0.0, 100.0, -100.0];
-    let far: Points = device().unwrap().tensor_from_vec(points, (5, 2));
+    let values = vec![0.0, 0.0, 1e-20, 0.0, 1e-9, 1e-9, 1e-3, 0.0, 100.0, -100.0];
+    let far = points(values, (5, 2)).unwrap();
     for p in [rings(), circles(), Rings::new(&[0.0, 0.5], 0.5).unwrap()] {
         let (energy, gradient) = p.gradient(&far).unwrap();
         assert!(energy.as_vec().into_iter().all(f32::is_finite), "{p:?}");
@@ -113,7 +128,7 @@ fn the_centre_and_far_away_are_finite() {
 
 #[test]
 fn the_board_is_flat_and_ends() {
-    let points = vec![
+    let values = vec![
         1.0,
         1.0,
         1.0,
@@ -127,7 +142,7 @@ fn the_board_is_flat_and_ends() {
         f32::INFINITY,
         0.0,
     ];
-    let x: Points = device().unwrap().tensor_from_vec(points, (6, 2));
+    let x = points(values, (6, 2)).unwrap();
     let (energy, gradient) = checkerboard().gradient(&x).unwrap();
     let (inside, outside) = (32f32.ln(), f32::INFINITY);
     let energy = energy.as_vec();

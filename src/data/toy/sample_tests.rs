@@ -6,7 +6,7 @@ fn draw(toy: Toy, n: usize, seed: u64) -> Vec<[f64; 2]> {
     let x: Points = toy.sample(n, &mut rng(seed)).unwrap();
     x.as_vec()
         .chunks(2)
-        .map(|point| [point[0], point[1]])
+        .map(|point| [f64::from(point[0]), f64::from(point[1])])
         .collect()
 }
 
