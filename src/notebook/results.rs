@@ -38,8 +38,8 @@ use std::path::Path;
 /// let table = std::fs::read_to_string(folder.join("ed.csv")).unwrap();
 /// assert!(table.starts_with("step,loss\n0,"));
 /// // It is read back as any other table.
-/// let losses: Points<f64> = Dataset::read(folder.join("ed.csv"))?.columns(&["loss"])?.points()?;
-/// assert_eq!(losses.as_vec(), run.history().losses());
+/// let losses = Dataset::read(folder.join("ed.csv"))?.columns(&["loss"])?;
+/// assert_eq!(losses.rows()?.flatten().copied().collect::<Vec<_>>(), run.history().losses());
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]

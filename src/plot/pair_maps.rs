@@ -23,8 +23,8 @@ const SIDE: u32 = 150;
 /// let means = [[0.0, 1.0, 2.0], [3.0, 1.0, -2.0]];
 /// let mixture = GaussianMixture::new(&[0.5, 0.5], &means, &[1.0, 0.5])?;
 /// let draw = |seed| -> Result<Vec<f64>, Error> {
-///     let points: Points<f64> = mixture.sample(500, &mut rng(seed))?;
-///     Ok(points.as_vec())
+///     let points = mixture.sample(500, &mut rng(seed))?;
+///     Ok(to_vec(&points).into_iter().map(f64::from).collect())
 /// };
 /// let data = PairMaps::new(&draw(0)?, &["a", "b", "c"])?;
 /// let model = PairMaps::new(&draw(1)?, &["a", "b", "c"])?.on_ranges_of(&data)?;

@@ -44,8 +44,8 @@ pub fn rings() -> Rings {
 /// ```
 /// use energy_discrepancy::prelude::*;
 ///
-/// let x: Points = toy::circles().sample(1000, &mut rng(0))?;
-/// let radii: Vec<f64> = x.as_vec().chunks(2).map(|x| x[0].hypot(x[1])).collect();
+/// let x = toy::circles().sample(1000, &mut rng(0))?;
+/// let radii: Vec<f32> = x.as_vec().chunks(2).map(|x| x[0].hypot(x[1])).collect();
 /// let outer = radii.iter().filter(|r| **r > 2.25).count();
 /// assert!((450..550).contains(&outer));
 /// # Ok::<(), Error>(())
