@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // A test may.
 
-use energy_discrepancy::dfdx::prelude::*;
-use energy_discrepancy::loss::Noise;
+mod oracle;
+
 use energy_discrepancy::prelude::*;
+use oracle::{Given, groups, singles};
 use serde_json::Value;
 
 fn mixture(rho: f64) -> GaussianMixture {
@@ -42,55 +43,42 @@ fn assert_close(name: &str, found: f64, expected: f64, tolerance: f64) {
 #[test]
 fn losses_on_fixed_data_equal_the_golden_values() {
     let golden = Golden::read();
-    let cpu = device().unwrap();
-    let x: Points<f64> = cpu.tensor_from_vec(golden.numbers("/x"), (64, 1));
-    let noise = Noise {
-        shared: cpu.tensor_from_vec(golden.numbers("/xi0"), (64, 1)),
-        own: cpu.tensor_from_vec(golden.numbers("/xi"), (64, 4, 1)),
-    };
+    let (rows, shared, own) = (
+        golden.numbers("/x"),
+        golden.numbers("/xi0"),
+        golden.numbers("/xi"),
+    );
+    let x = points(singles(&rows), (64, 1)).unwrap();
     for (i, rho) in golden.numbers("/rho").into_iter().enumerate() {
         let model = mixture(rho);
+        let energy = |x: &f64| -model.log_density(&[*x]).unwrap();
         let expected = |name: &str| golden.numbers(&format!("/f64/{name}"))[i];
-        for t in [2, 4, 8, 32] {
-            let loss = EnergyDiscrepancy::with_variance(f64::from(t))
+        for t in [2.0, 4.0, 8.0, 32.0] {
+            let expected = expected(&format!("ED_t{t}"));
+            let noise = Given {
+                std: f64::sqrt(t),
+                shared: singles(&shared),
+                own: singles(&own),
+            };
+            let mut loss = EnergyDiscrepancy::with(noise)
                 .particles(4)
                 .stabilisation(1.0);
-            let found = loss.evaluate(&model, &x, &noise).unwrap();
-            assert_close("ED", found, expected(&format!("ED_t{t}")), 1e-9);
+            let found = loss.evaluate(&model, &x, &mut rng(0)).unwrap();
+            assert_close("ED in f32", found, expected, 1e-5);
+            // The formula, on energies in f64.
+            let numbers: Vec<f64> = groups(&rows, 1, f64::sqrt(t), &shared, &own)
+                .iter()
+                .map(energy)
+                .collect();
+            let terms = loss.terms(&model, &x, &mut rng(0)).unwrap();
+            let found = terms.evaluate(&numbers, &mut vec![0.0; numbers.len()]);
+            assert_close("ED", found, expected, 1e-9);
         }
-        let nll = model.energy(&x).unwrap().mean().array();
+        let nll = rows.iter().map(energy).sum::<f64>() / 64.0;
         assert_close("MLE", nll, expected("MLE"), 1e-9);
         let fisher = fisher_divergence(&mixture(0.2), &model, &x).unwrap();
         // About 1e-20: the difference of two scores that agree to their last digit.
         assert_close("SM", fisher, expected("SM"), 1e-17);
-    }
-}
-
-#[test]
-fn single_precision_agrees_to_its_precision() {
-    let golden = Golden::read();
-    let cpu = device().unwrap();
-    let single = |pointer: &str| {
-        golden
-            .numbers(pointer)
-            .into_iter()
-            .map(|v| v as f32)
-            .collect()
-    };
-    let x: Points = cpu.tensor_from_vec(single("/x"), (64, 1));
-    let noise = Noise {
-        shared: cpu.tensor_from_vec(single("/xi0"), (64, 1)),
-        own: cpu.tensor_from_vec(single("/xi"), (64, 4, 1)),
-    };
-    for (i, rho) in golden.numbers("/rho").into_iter().enumerate() {
-        for t in [2, 4, 8, 32] {
-            let loss = EnergyDiscrepancy::with_variance(f64::from(t))
-                .particles(4)
-                .stabilisation(1.0);
-            let found = loss.evaluate(&mixture(rho), &x, &noise).unwrap();
-            let expected = golden.numbers(&format!("/f64/ED_t{t}"))[i];
-            assert_close("ED in f32", found, expected, 1e-5);
-        }
     }
 }
 
@@ -140,13 +128,12 @@ fn quadrature_equals_the_reference_curves() {
 #[test]
 fn four_thousand_samples_estimate_the_population_loss() {
     let data = Population::new(&mixture(0.2)).unwrap();
-    let x: Points<f64> = mixture(0.2).sample(4096, &mut rng(11)).unwrap();
+    let x = mixture(0.2).sample(4096, &mut rng(11)).unwrap();
     for t in [4.0, 8.0, 32.0] {
-        let loss = EnergyDiscrepancy::with_variance(t)
+        let mut loss = EnergyDiscrepancy::with_variance(t)
             .particles(4)
             .stabilisation(1.0);
-        let noise = loss.draw(&x, &mut rng(12)).unwrap();
-        let sampled = loss.evaluate(&mixture(0.8), &x, &noise).unwrap();
+        let sampled = loss.evaluate(&mixture(0.8), &x, &mut rng(12)).unwrap();
         let exact = data.energy_discrepancy(&mixture(0.8), t, 4, 1.0).unwrap();
         // The summand's standard deviation is below 2 (PyTorch reruns): 5 standard errors.
         assert_close("sampled ED", sampled, exact, 5.0 * 2.0 / 64.0);

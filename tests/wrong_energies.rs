@@ -4,17 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may.
 
 use energy_discrepancy::dfdx::prelude::*;
-use energy_discrepancy::energy::{Derivatives, TwiceDifferentiable};
+use energy_discrepancy::energy::{Along, Jets};
 use energy_discrepancy::eval::{
     density_on, log_density_mse, log_z, log_z_from_samples, mode_masses,
 };
 use energy_discrepancy::prelude::*;
+use energy_discrepancy::sample::State;
 
 /// U = 0 of all points but the last.
 struct TooFew;
 
-impl Energy<f64> for TooFew {
-    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+impl Energy for TooFew {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         let count = x.shape().0.saturating_sub(1);
         Ok(x.device().zeros_like(&(count,)).retaped())
     }
@@ -23,22 +24,22 @@ impl Energy<f64> for TooFew {
 /// U = |x|²/2 with a gradient of its own, for twice as many points.
 struct TooManySlopes;
 
-impl Energy<f64> for TooManySlopes {
-    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+impl Energy for TooManySlopes {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         Ok(x.square().sum::<_, Axis<1>>() * 0.5)
     }
 
-    fn gradient(&self, x: &Points<f64>) -> Result<(Values<f64>, Points<f64>), Error> {
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
         let (points, d) = *x.shape();
         Ok((self.energy(x)?, x.device().zeros_like(&(2 * points, d))))
     }
-}
 
-impl TwiceDifferentiable<f64> for TooManySlopes {
-    fn derivatives_taped(&self, x: &Points<f64>) -> Result<Derivatives<f64>, Error> {
-        Ok(Derivatives {
-            gradient: x.clone(),
-            curvature: self.gradient(x)?.1,
+    fn jets_taped(&self, x: &Points, _: Along) -> Result<Jets, Error> {
+        let count = (2 * x.shape().0,);
+        Ok(Jets {
+            energy: self.energy(x)?,
+            slopes: x.clone(),
+            curvature: x.device().zeros_like(&count),
             tape: GradientTape::default(),
         })
     }
@@ -47,17 +48,17 @@ impl TwiceDifferentiable<f64> for TooManySlopes {
 /// A density needs data to draw from: these are a normal density's.
 macro_rules! density {
     ($Energy:ty) => {
-        impl Data<f64> for $Energy {
+        impl Data for $Energy {
             fn dimension(&self) -> usize {
                 1
             }
 
-            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points<f64>, Error> {
+            fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
                 normal().sample(n, rng)
             }
         }
 
-        impl Density<f64> for $Energy {}
+        impl Density for $Energy {}
     };
 }
 density!(TooFew);
@@ -67,7 +68,7 @@ fn normal() -> GaussianMixture {
     GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap()
 }
 
-fn points() -> Points<f64> {
+fn points() -> Points {
     normal().sample(8, &mut rng(0)).unwrap()
 }
 
@@ -82,18 +83,15 @@ fn assert_names<T>(what: &str, result: Result<T, Error>, parts: [&str; 3]) {
 }
 
 /// One step from the points.
-fn step<S: Sampler<f64>>(sampler: S, energy: &dyn Energy<f64>) -> Result<(), Error> {
-    let noise = sampler.draw(&points(), &mut rng(1))?;
-    sampler.step(energy, &points(), &noise).map(|_| ())
+fn step(sampler: &dyn Sampler, energy: &dyn Energy) -> Result<(), Error> {
+    sampler
+        .step(energy, &mut State::at(&points()), &mut rng(1))
+        .map(|_| ())
 }
 
 /// The loss on the points.
-fn value<L: for<'a> Loss<f64, Of<'a> = dyn Energy<f64> + 'a>>(
-    loss: L,
-    energy: &TooFew,
-) -> Result<f64, Error> {
-    let noise = loss.draw(&points(), &mut rng(1))?;
-    loss.evaluate(energy, &points(), &noise)
+fn value(mut loss: impl Loss, energy: &dyn Energy) -> Result<f64, Error> {
+    loss.evaluate(energy, &points(), &mut rng(1))
 }
 
 #[test]
@@ -102,10 +100,10 @@ fn samplers_name_the_energy_that_returns_too_few_values() {
     let mala = Mala::with_step_size(0.1);
     assert_names(
         "Langevin",
-        step(Langevin::with_step_size(0.1), &TooFew),
+        step(&Langevin::with_step_size(0.1), &TooFew),
         parts,
     );
-    assert_names("MALA", step(mala, &TooFew), parts);
+    assert_names("MALA", step(&mala, &TooFew), parts);
     let chain = mala.chain(&TooFew, &points(), 2, None, &mut rng(1));
     assert_names("a chain", chain, parts);
 }
@@ -114,39 +112,36 @@ fn samplers_name_the_energy_that_returns_too_few_values() {
 fn samplers_name_the_energy_that_returns_too_many_slopes() {
     let parts = ["∇U from wrong_energies::TooManySlopes", "(16, 1)", "(8, 1)"];
     let langevin = Langevin::with_step_size(0.1);
-    assert_names("Langevin", step(langevin, &TooManySlopes), parts);
+    assert_names("Langevin", step(&langevin, &TooManySlopes), parts);
     assert_names(
         "MALA",
-        step(Mala::with_step_size(0.1), &TooManySlopes),
+        step(&Mala::with_step_size(0.1), &TooManySlopes),
         parts,
     );
 }
 
 #[test]
 fn losses_name_the_energy() {
-    let parts = ["U from wrong_energies::TooFew", "(7,)", "(8,)"];
-    let discrepancy = EnergyDiscrepancy::with_std(1.0);
-    assert_names("energy discrepancy", value(discrepancy, &TooFew), parts);
-    let divergence = ContrastiveDivergence::default();
-    assert_names("contrastive divergence", value(divergence, &TooFew), parts);
+    let parts = |found, expected| ["U from wrong_energies::TooFew", found, expected];
+    let found = value(EnergyDiscrepancy::with_std(1.0), &TooFew);
+    assert_names("energy discrepancy", found, parts("(39,)", "(40,)"));
+    let found = value(ContrastiveDivergence::default(), &TooFew);
+    assert_names("contrastive divergence", found, parts("(7,)", "(8,)"));
     let grid = Quadrature::interval(-8.0..8.0, 21).unwrap();
-    assert_names(
-        "likelihood",
-        value(MaximumLikelihood::on(grid), &TooFew),
-        parts,
-    );
+    let found = value(MaximumLikelihood::on(grid), &TooFew);
+    assert_names("likelihood", found, parts("(28,)", "(29,)"));
 
     let parts = [
-        "∂²U/∂x² from wrong_energies::TooManySlopes",
-        "(16, 1)",
-        "(8, 1)",
+        "second derivative from wrong_energies::TooManySlopes",
+        "(16,)",
+        "(8,)",
     ];
-    let value = ScoreMatching.evaluate(&TooManySlopes, &points(), &());
+    let value = value(ScoreMatching, &TooManySlopes);
     assert_names("score matching", value, parts);
     let parts = [
         "∇ log p from wrong_energies::TooManySlopes",
-        "(16, 1)",
-        "(8, 1)",
+        "(16,)",
+        "(8,)",
     ];
     let value = fisher_divergence(&normal(), &TooManySlopes, &points());
     assert_names("the Fisher divergence", value, parts);
@@ -162,6 +157,7 @@ fn evaluation_names_the_energy() {
     let model = Comparison::on(&TooFew, &normal(), &grid);
     assert_names("the comparison", model, parts);
     let truth = Comparison::on(&normal(), &TooFew, &grid);
+    let parts = ["log p from wrong_energies::TooFew", "(20,)", "(21,)"];
     assert_names("the comparison", truth, parts);
 
     let parts = ["U from wrong_energies::TooFew", "(7,)", "(8,)"];
@@ -180,7 +176,7 @@ fn evaluation_names_the_energy() {
 #[test]
 fn no_points_have_no_values_and_no_values_of_a_point_are_an_error() {
     let (langevin, mala) = (Langevin::with_step_size(0.1), Mala::with_step_size(0.1));
-    let points = |count: usize| -> Points<f64> { device().unwrap().zeros_like(&(count, 1)) };
+    let points = |count: usize| -> Points { device().unwrap().zeros_like(&(count, 1)) };
     let mut rng = rng(1);
     for end in [
         langevin.chain(&TooFew, &points(0), 2, None, &mut rng),
@@ -196,10 +192,10 @@ fn no_points_have_no_values_and_no_values_of_a_point_are_an_error() {
 /// A mixture's data with an energy that is no number: everywhere, or where x > 0.
 struct NoNumber(bool);
 
-impl Energy<f64> for NoNumber {
-    fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+impl Energy for NoNumber {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         let part = if self.0 {
-            x * f64::NAN
+            x * f32::NAN
         } else {
             x.negate().sqrt()
         };
@@ -225,7 +221,7 @@ fn what_is_no_number_stays_none() {
         assert!(log_z_from_samples(&energy, &normal(), &x).unwrap().is_nan());
         assert!(log_density_mse(&energy, &normal(), &x).unwrap().is_nan());
         for (model, truth) in [
-            (&energy as &dyn Energy<f64>, &normal() as &dyn Density<f64>),
+            (&energy as &dyn Energy, &normal() as &dyn Density),
             (&normal(), &energy),
         ] {
             let found = Comparison::on(model, truth, &grid).unwrap();
@@ -234,24 +230,29 @@ fn what_is_no_number_stays_none() {
                 "{found:?}"
             );
         }
-        let loss = MaximumLikelihood::on(grid.clone());
-        assert!(loss.evaluate(&energy, &x, &()).unwrap().is_nan());
-        let loss = EnergyDiscrepancy::with_std(1.0);
-        let noise = loss.draw(&x, &mut rng(0)).unwrap();
-        assert!(loss.evaluate(&energy, &x, &noise).unwrap().is_nan());
+        assert!(
+            value(MaximumLikelihood::on(grid.clone()), &energy)
+                .unwrap()
+                .is_nan()
+        );
+        assert!(
+            value(EnergyDiscrepancy::with_std(1.0), &energy)
+                .unwrap()
+                .is_nan()
+        );
     }
     let distance = |y: f32| {
         let x: Points = device().unwrap().tensor_from_vec(vec![0.0, 1.0, y], (3, 1));
         energy_discrepancy::eval::energy_distance(&x, &(x.clone() * 2.0)).unwrap()
     };
     assert!(distance(2.0).is_finite() && distance(f32::NAN).is_nan());
-    let nowhere = mode_masses::<f64, AutoDevice>(&normal(), &[[f64::NAN], [1.0]], &grid);
+    let nowhere = mode_masses(&normal(), &[[f64::NAN], [1.0]], &grid);
     assert_names("the masses", nowhere, ["centre 0", "not finite", ""]);
     // An energy that is infinite everywhere has Z = 0.
     struct Infinite;
-    impl Energy<f64> for Infinite {
-        fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
-            Ok(x.sum::<_, Axis<1>>() * 0.0 + f64::INFINITY)
+    impl Energy for Infinite {
+        fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+            Ok(x.sum::<_, Axis<1>>() * 0.0 + f32::INFINITY)
         }
     }
     assert_eq!(log_z(&Infinite, &grid).unwrap(), f64::NEG_INFINITY);
@@ -260,15 +261,15 @@ fn what_is_no_number_stays_none() {
 #[test]
 fn chains_say_when_they_run_away() {
     struct Falls;
-    impl Energy<f64> for Falls {
-        fn energy_taped(&self, x: TapedPoints<f64>) -> Result<TapedValues<f64>, Error> {
+    impl Energy for Falls {
+        fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
             Ok(x.square().sum::<_, Axis<1>>() * -50.0)
         }
     }
     let (langevin, mala) = (Langevin::with_step_size(1.0), Mala::with_step_size(0.1));
     let end = langevin.chain(&Falls, &points(), 1000, None, &mut rng(1));
     assert_names("a chain", end, ["in step", "finite", "falls without bound"]);
-    let nowhere = points() * f64::NAN;
+    let nowhere = points() * f32::NAN;
     for end in [
         langevin.chain(&normal(), &nowhere, 5, None, &mut rng(1)),
         mala.chain(&normal(), &nowhere, 5, None, &mut rng(1)),

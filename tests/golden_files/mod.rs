@@ -136,10 +136,8 @@ impl Case {
             widths.push(shape[0]);
         }
         let mut net = Mlp::softplus(&widths, 0).unwrap();
-        let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
-        let values = names
-            .iter()
-            .flat_map(|name| self.input(&format!("w.{name}")));
+        let named = net.parameters().into_iter();
+        let values = named.flat_map(|(name, _)| self.input(&format!("w.{name}")));
         let values: Vec<f32> = values.map(|v| v as f32).collect();
         net.set_flat_parameters(&values).unwrap();
         net
@@ -179,15 +177,14 @@ impl Case {
 
     /// Holds a gradient against the whole of it where that is known, and against sums otherwise.
     /// Errors are measured by the gradient's largest value.
-    pub fn assert_gradient<E: Into<f64> + Copy>(
+    pub fn assert_gradient(
         &self,
         what: &str,
         truth: &Value,
         name: &str,
-        found: &[E],
+        found: &[f64],
         tolerance: f64,
     ) {
-        let found: Vec<f64> = found.iter().map(|v| (*v).into()).collect();
         if let Some((shape, all)) = self.outputs.get(name) {
             let expected = match (shape.len(), truth.get("row")) {
                 (2, Some(row)) => {
@@ -196,14 +193,14 @@ impl Case {
                 }
                 _ => all,
             };
-            return assert_list(what, &found, expected, tolerance);
+            return assert_list(what, found, expected, tolerance);
         }
         let largest = found.iter().fold(0f64, |a, b| a.max(b.abs()));
-        let mut rest = found.as_slice();
+        let mut rest = found;
         for (parameter, values) in self.net().parameters() {
             let (own, others) = rest.split_at(values.len());
             rest = others;
-            let expected = &truth["grads"][&parameter];
+            let expected = &truth["grads"][parameter];
             let signed = |(k, g): (usize, &f64)| if (k * 7919) % 13 < 6 { *g } else { -g };
             let sums = [
                 ("l2", own.iter().map(|g| g * g).sum::<f64>().sqrt()),
