@@ -14,14 +14,14 @@ fn model(features: usize) -> LatentEbm {
     let loss = EnergyDiscrepancy::with_std(0.5).particles(4);
     let run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss);
     let adam = |rate| Adam::new(rate).betas(0.5, 0.999);
-    let run = run.optimisers(adam(1e-3), adam(5e-4));
+    let run = run.optimisers([adam(1e-3), adam(5e-4)]);
     run.posterior(3, 0.1, 0.3).epochs(1).batch(8).quiet()
 }
 
-fn digits(count: usize) -> Points {
+fn digits(count: usize) -> Images {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mnist");
     let digits = Mnist::read(folder).unwrap().train;
-    digits.first(count).unwrap().points().unwrap()
+    digits.first(count).unwrap()
 }
 
 fn file(folder: &Path) -> PathBuf {
@@ -155,10 +155,10 @@ fn fails_otherwise(result: Result<Stopped, Error>) {
 
 /// What a run says that is to go on from the folder; its weights must not change.
 fn refused(mut run: LatentEbm, folder: &Path) -> String {
-    let before = run.generator().flat_parameters();
+    let before = run.decoder().flat_parameters();
     let error = run.resume(folder).unwrap_err().to_string();
-    assert_eq!(run.generator().flat_parameters(), before);
-    assert_eq!(run.history().generator().len(), 0);
+    assert_eq!(run.decoder().flat_parameters(), before);
+    assert_eq!(run.history().losses().len(), 0);
     error
 }
 
@@ -177,8 +177,8 @@ fn what_is_no_checkpoint_of_this_run_is_refused() {
     let cases = [
         (model(2).batch(4), "batch = 8 where this one has 4"),
         (
-            model(2).seed(7).decay(0.5),
-            "decay = 0.99 where this one has 0.5, seed = 0 where this one has 7",
+            model(2).seed(7).schedule(Schedule::decay_by_epoch(0.5)),
+            "learning rate = \"times 0.99 every epoch\" where this one has \"times 0.5 every epoch\", seed = 0 where this one has 7",
         ),
         (
             model(3),
@@ -194,7 +194,7 @@ fn what_is_no_checkpoint_of_this_run_is_refused() {
     // Another number of images than the run began with.
     let error = free.fit(&digits(21)).unwrap_err().to_string();
     assert!(
-        error.contains("(20, 784), as those that the run began with"),
+        error.contains("shape 21, but 20 points, as those that the run began with"),
         "{error}"
     );
     assert_eq!(
@@ -220,16 +220,16 @@ fn what_is_no_checkpoint_of_this_run_is_refused() {
         std::fs::write(file(folder), packed.finish().unwrap()).unwrap();
         refused(model(2), folder)
     };
-    let error = change("discrepancy checkpoint 1", "discrepancy checkpoint 9");
+    let error = change("discrepancy checkpoint 2", "discrepancy checkpoint 9");
     assert!(error.contains("this version reads"), "{error}");
-    let error = change("latent model", "other  model");
+    let error = change("training run", "other    run");
     assert!(
-        error.contains("it is of a other  model, not of a latent model"),
+        error.contains("it is of a other    run, not of a training run"),
         "{error}"
     );
-    let error = change("generator.adam.first", "generator.adam.fir5t");
+    let error = change("generator.optimiser.first", "generator.optimiser.fir5t");
     assert!(
-        error.contains("it holds no generator.adam.first"),
+        error.contains("it holds no generator.optimiser.first"),
         "{error}"
     );
 
@@ -237,12 +237,12 @@ fn what_is_no_checkpoint_of_this_run_is_refused() {
     let mut blocked = model(2).checkpoints(file(folder), 1);
     let error = blocked.fit(&digits(20)).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
-    assert_eq!(blocked.history().generator().len(), 1);
+    assert_eq!(blocked.history().losses().len(), 1);
     let mut moved = blocked.checkpoints(folder.join("new"), 1);
     assert_eq!(moved.fit(&digits(20)).unwrap(), Stopped::AtEnd { steps: 3 });
     assert_eq!(
-        moved.generator().flat_parameters(),
-        run.generator().flat_parameters()
+        moved.decoder().flat_parameters(),
+        run.decoder().flat_parameters()
     );
 }
 
@@ -281,7 +281,7 @@ fn trainer(steps: usize) -> Trainer<Mlp, EnergyDiscrepancy> {
     Trainer::new(net, EnergyDiscrepancy::with_std(0.5))
         .steps(steps)
         .batch(32)
-        .decay(0.9, 7)
+        .schedule(Schedule::decay(0.9, 7))
         .ema_decay(0.9)
         .metric("mse", 5, LogDensityMse::new(mixture(), 50))
         .quiet()
@@ -340,10 +340,7 @@ fn a_trainer_goes_on_with_the_same_bits() {
         "{error}"
     );
     let error = refused(model(2), folder);
-    assert!(
-        error.contains("it is of a trainer, not of a latent model"),
-        "{error}"
-    );
+    assert!(error.contains("objective = "), "{error}");
     let mut impossible = Trainer::new(net, ScoreMatching)
         .checkpoints(folder, 0)
         .quiet();
@@ -407,8 +404,8 @@ fn the_last_checkpoint_outlives_a_kill() {
     let mut whole = model(2).epochs(200);
     let _ = whole.fit(&digits(200)).unwrap();
     assert_eq!(
-        last.generator().flat_parameters(),
-        whole.generator().flat_parameters()
+        last.decoder().flat_parameters(),
+        whole.decoder().flat_parameters()
     );
     assert_eq!(last.history(), whole.history());
 }

@@ -17,7 +17,7 @@ fn run() -> Run {
     Trainer::new(net, EnergyDiscrepancy::with_std(0.5))
         .steps(40)
         .batch(32)
-        .decay(0.9, 7)
+        .schedule(Schedule::decay(0.9, 7))
         .ema_decay(0.9)
         .quiet()
 }

@@ -7,10 +7,7 @@ use energy_discrepancy::train::EndedRun;
 
 type Run<L> = Trainer<Mlp, L>;
 
-fn run<L: Loss>(loss: L, seed: u64) -> Run<L>
-where
-    Mlp: energy_discrepancy::loss::Behind<L::Of<'static>>,
-{
+fn run<L: Loss>(loss: L, seed: u64) -> Run<L> {
     let net = Mlp::softplus(&[2, 32, 32, 1], seed).unwrap();
     Trainer::new(net, loss)
         .steps(60)
@@ -24,11 +21,7 @@ fn ed(std: f64, seed: u64) -> Run<EnergyDiscrepancy> {
     run(EnergyDiscrepancy::with_std(std), seed)
 }
 
-fn traces<L>(run: &Run<L>) -> (Vec<f32>, Vec<f32>, Vec<f64>)
-where
-    Mlp: energy_discrepancy::loss::Behind<L::Of<'static>>,
-    L: Loss,
-{
+fn traces<L>(run: &Run<L>) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
     (
         run.energy().flat_parameters(),
         run.ema().flat_parameters(),
@@ -92,12 +85,7 @@ fn an_error_ends_all_and_each_can_go_on() {
 #[test]
 fn nothing_to_do_is_done_at_once() {
     let data = toy::gaussians_25();
-    let none: Vec<EndedRun> = Sweep::<f32>::new()
-        .fit(&data)
-        .unwrap()
-        .iter()
-        .cloned()
-        .collect();
+    let none: Vec<EndedRun> = Sweep::new().fit(&data).unwrap().iter().cloned().collect();
     assert!(none.is_empty());
     let mut run = ed(1.0, 0);
     let _ = run.fit(&data).unwrap();

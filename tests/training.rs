@@ -19,7 +19,7 @@ fn run(seed: u64) -> Run {
         .steps(40)
         .batch(32)
         .adam(1e-2)
-        .decay(0.9, 7)
+        .schedule(Schedule::decay(0.9, 7))
         .ema_decay(0.9)
         .seed(seed)
         .quiet()
@@ -253,7 +253,7 @@ fn impossible_settings_say_what_is_allowed() {
     assert!(message(run(0).batch(0)).contains("batch = 0"));
     assert!(message(run(0).adam(-1.0)).contains("learning rate = -1"));
     assert!(message(run(0).ema_decay(1.5)).contains("ema = 1.5"));
-    assert!(message(run(0).decay(0.5, 0)).contains("0.5 every 0 steps"));
+    assert!(message(run(0).schedule(Schedule::decay(0.5, 0))).contains("0.5 every 0 steps"));
     let never = |_: &dyn Energy, _: &mut Rng| Ok(0.0);
     assert!(message(run(0).metric("mse", 0, never)).contains("mse every 0 steps"));
     let twice = run(0).metric("mse", 5, never).metric("mse", 7, never);
@@ -277,8 +277,8 @@ fn impossible_settings_say_what_is_allowed() {
 #[test]
 fn w_stabilisation_finds_the_reference_s_energies() {
     let normal = GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap();
-    let x: Points<f64> = normal.sample(4096, &mut rng(0)).unwrap();
-    let rows: Vec<[f64; 1]> = x.as_vec().into_iter().map(|x| [x]).collect();
+    let x = normal.sample(4096, &mut rng(0)).unwrap();
+    let rows: Vec<[f64; 1]> = x.as_vec().into_iter().map(|x| [f64::from(x)]).collect();
     let data = Dataset::new(&rows).unwrap();
     let grid: Vec<f32> = (0..401).map(|i| -2.0 + i as f32 / 100.0).collect();
     let points = device().unwrap().tensor_from_vec(grid.clone(), (401, 1));

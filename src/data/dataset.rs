@@ -3,8 +3,9 @@
 use super::Data;
 use super::missing::Checks;
 use super::units::Units;
-use crate::tensors::{Points, points};
+use crate::tensors::{Points, points, to_vec};
 use crate::{Error, Rng};
+use dfdx::shapes::HasShape;
 use std::fmt;
 use std::sync::Arc;
 
@@ -128,6 +129,25 @@ impl Dataset {
     /// D, the number of columns.
     pub fn dimension(&self) -> usize {
         self.dimension
+    }
+
+    /// The points of a tensor, `(N, D)`: of a sample, or of what a net made.
+    ///
+    /// # Errors
+    /// If there is no point, or a coordinate is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let sample = toy::gaussians_8().sample(100, &mut rng(0))?;
+    /// assert_eq!(Dataset::from_points(&sample)?.points()?.as_vec(), sample.as_vec());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn from_points(points: &Points) -> Result<Self, Error> {
+        let values: Vec<f64> = to_vec(points).into_iter().map(f64::from).collect();
+        let rows: Vec<&[f64]> = values.chunks_exact(points.shape().1.max(1)).collect();
+        Self::new(&rows)
     }
 
     /// The points one by one, in double precision.

@@ -123,6 +123,7 @@ impl Run {
         if !(0.0..=1.0).contains(&self.ema) {
             return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));
         }
+        self.schedule.check()?;
         if let Some(schedule) = &self.checkpoints {
             schedule.check()?;
         }

@@ -1,5 +1,6 @@
 //! How the learning rate changes over the steps.
 
+use crate::Error;
 use std::fmt;
 
 /// Where a run is: what a learning rate may depend on.
@@ -29,6 +30,7 @@ pub struct At {
 pub struct Schedule {
     name: String,
     factor: Box<dyn Fn(At) -> f64 + Send>,
+    is_possible: bool,
 }
 
 impl Schedule {
@@ -37,6 +39,7 @@ impl Schedule {
         Self {
             name: name.into(),
             factor: Box::new(factor),
+            is_possible: true,
         }
     }
 
@@ -47,37 +50,57 @@ impl Schedule {
 
     /// Times `factor` after every `every` steps: 0.5 halves it.
     pub fn decay(factor: f64, every: usize) -> Self {
-        Self::of(format!("times {factor} every {every} steps"), move |at| {
-            power(factor, at.step / every.max(1))
-        })
+        let name = format!("times {factor} every {every} steps");
+        let schedule = Self::of(name, move |at| power(factor, at.step / every.max(1)));
+        schedule.if_possible(factor > 0.0 && factor.is_finite() && every > 0)
     }
 
     /// Times `factor` after every epoch.
     pub fn decay_by_epoch(factor: f64) -> Self {
-        Self::of(format!("times {factor} every epoch"), move |at| {
-            power(factor, at.epoch)
-        })
+        let name = format!("times {factor} every epoch");
+        let schedule = Self::of(name, move |at| power(factor, at.epoch));
+        schedule.if_possible(factor > 0.0 && factor.is_finite())
     }
 
     /// Down along half a cosine to 0 at step `steps`: (1 + cos(π k / steps))/2.
     pub fn cosine(steps: usize) -> Self {
-        Self::of(format!("cosine over {steps} steps"), move |at| {
-            let share = (at.step as f64 / steps.max(1) as f64).min(1.0);
+        let schedule = Self::of(format!("cosine over {steps} steps"), move |at| {
+            let share = (at.step as f64 / steps as f64).min(1.0);
             0.5 * (1.0 + (std::f64::consts::PI * share).cos())
-        })
+        });
+        schedule.if_possible(steps > 0)
     }
 
     /// Up along a straight line to the whole rate at step `steps`: (k + 1)/steps.
     pub fn warm_up(steps: usize) -> Self {
-        Self::of(format!("warm-up over {steps} steps"), move |at| {
-            ((at.step + 1) as f64 / steps.max(1) as f64).min(1.0)
-        })
+        let schedule = Self::of(format!("warm-up over {steps} steps"), move |at| {
+            ((at.step + 1) as f64 / steps as f64).min(1.0)
+        });
+        schedule.if_possible(steps > 0)
     }
 
     /// Both at once.
     pub fn times(self, other: Self) -> Self {
         let name = format!("{}, {}", self.name, other.name);
-        Self::of(name, move |at| self.factor(at) * other.factor(at))
+        let is_possible = self.is_possible && other.is_possible;
+        Self::of(name, move |at| self.factor(at) * other.factor(at)).if_possible(is_possible)
+    }
+
+    fn if_possible(self, is_possible: bool) -> Self {
+        Self {
+            is_possible,
+            ..self
+        }
+    }
+
+    /// # Errors
+    /// If a factor is not positive, or a number of steps 0.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.is_possible {
+            return Ok(());
+        }
+        let allowed = "positive factors, over 1 step at least";
+        Err(Error::setting("schedule", &self.name, allowed))
     }
 
     /// The factor of one step.
