@@ -11,9 +11,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Not part of the library.
 
 use energy_discrepancy::energy::Activation;
-use energy_discrepancy::loss::Behind;
+use energy_discrepancy::lebm::reconstruction_gradient;
 use energy_discrepancy::prelude::*;
-use energy_discrepancy::train::{Ema, Optimiser};
 use std::time::Instant;
 
 const CASES: [&str; 13] = [
@@ -86,24 +85,18 @@ fn time(seconds: f64, mut step: impl FnMut()) -> f64 {
 }
 
 /// The time of a whole training step with this net, loss and rate on fixed points.
-fn training<L: Loss>(seconds: f64, mut net: Mlp, loss: L, x: &Points, rate: f64) -> f64
-where
-    Mlp: Behind<L::Of<'static>>,
-{
-    let mut rng = rng(1);
+fn training(seconds: f64, mut net: Mlp, mut loss: impl Loss, x: &Points, rate: f64) -> f64 {
+    let (mut rng, mut adam, mut steps) = (rng(1), Adam::new(rate), 0);
     let mut parameters = net.flat_parameters();
     let (mut mean, mut gradient) = (parameters.clone(), parameters.clone());
-    let mut adam = Optimiser::new(Adam::new(rate), parameters.len()).unwrap();
     time(seconds, || {
-        let noise = loss.draw(x, &mut rng).unwrap();
-        let named = net.parameters();
-        loss.gradient_of(net.behind(), &named, x, &noise, &mut gradient)
-            .unwrap();
-        let ema = Ema {
-            decay: 0.999,
-            values: &mut mean,
-        };
-        adam.step(&mut parameters, &gradient, Some(ema)).unwrap();
+        let terms = loss.terms(&net, x, &mut rng).unwrap();
+        terms.gradient(&net, &mut gradient).unwrap();
+        steps += 1;
+        adam.step(steps, 1.0, &mut parameters, &gradient).unwrap();
+        for (mean, parameter) in mean.iter_mut().zip(&parameters) {
+            *mean = 0.999 * *mean + 0.001 * parameter;
+        }
         net.set_flat_parameters(&parameters).unwrap();
     })
 }
@@ -112,13 +105,13 @@ fn normal(d: usize) -> GaussianMixture {
     GaussianMixture::new(&[1.0], &[vec![0.0; d]], &[2.0]).unwrap()
 }
 
-fn normal_points(n: usize, d: usize) -> Points {
+fn sample(n: usize, d: usize) -> Points {
     normal(d).sample(n, &mut rng(0)).unwrap()
 }
 
 fn measure(case: &str, seconds: f64) -> f64 {
     let wide = || Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0).unwrap();
-    let x = normal_points(128, 2);
+    let x = sample(128, 2);
     match case {
         "sm" => training(seconds, wide(), ScoreMatching, &x, 1e-3),
         "cd" => training(seconds, wide(), ContrastiveDivergence::default(), &x, 1e-3),
@@ -132,7 +125,7 @@ fn measure(case: &str, seconds: f64) -> f64 {
         "wstab" => {
             let net = Mlp::new(&[1, 2, 2, 1], Activation::Silu, 0).unwrap();
             let loss = EnergyDiscrepancy::with_variance(1.0).particles(4);
-            training(seconds, net, loss, &normal_points(4096, 1), 1e-2)
+            training(seconds, net, loss, &sample(4096, 1), 1e-2)
         }
         "langevin128" => {
             let (net, langevin) = (wide(), Langevin::with_step_size(0.01));
@@ -147,11 +140,12 @@ fn measure(case: &str, seconds: f64) -> f64 {
         }
         "generator32_forward" | "generator32_input" | "generator32_full" => {
             let generator = Generator::new(64, 128, 0).unwrap();
-            let (z, images) = (normal_points(32, 64), normal_points(32, 784));
+            let mut gradient = vec![0.0; generator.flat_parameters().len()];
+            let (z, images) = (sample(32, 64), sample(32, 784));
             time(seconds, || match case {
                 "generator32_forward" => drop(generator.decode(&z).unwrap()),
                 "generator32_input" => drop(generator.squared_error(&z, &images).unwrap()),
-                _ => drop(generator.reconstruction_gradient(&z, &images).unwrap()),
+                _ => drop(reconstruction_gradient(&generator, &z, &images, &mut gradient).unwrap()),
             })
         }
         "lebm_mini" => {
@@ -159,7 +153,8 @@ fn measure(case: &str, seconds: f64) -> f64 {
             let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
             let run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss);
             let mut run = Some(run.batch(64).quiet());
-            let (images, mut epochs) = (normal_points(64, 784), 0);
+            let images = Dataset::from_points(&sample(64, 784)).unwrap();
+            let mut epochs = 0;
             time(seconds, || {
                 epochs += 1;
                 let mut longer = run.take().unwrap().epochs(epochs);

@@ -33,7 +33,7 @@ fn main() -> Result<(), Error> {
         found.kl, found.total_variation
     );
 
-    let truth: Vec<f64> = density_on(&data as &dyn Energy, &grid)?;
+    let truth = density_on(&data, &grid)?;
     let learned = density_on(run.ema(), &grid)?;
     let scale = ColorScale::up_to(truth.iter().copied().fold(0.0, f64::max));
     let map = |density: &[f64]| DensityMap::square(-4.0..4.0, density).scale(scale);

@@ -64,8 +64,8 @@ pub use preset::Preset;
 pub use quadrature::Quadrature;
 pub use rand;
 pub use tensors::{
-    GradientTape, Points, TapedPoints, TapedValues, Values, device, normal_points, normals, points,
-    to_vec,
+    GradientTape, MaybeSend, Points, TapedPoints, TapedValues, Values, device, normal_points,
+    normals, points, to_vec,
 };
 
 /// The crate's random number generator: the same numbers on every platform and in every version.

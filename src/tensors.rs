@@ -21,6 +21,18 @@ pub type TapedValues = Tensor<(usize,), f32, AutoDevice, GradientTape>;
 /// What goes wrong on the device.
 pub(crate) type DeviceError = <AutoDevice as HasErr>::Err;
 
+/// What nets and objectives must be so that several runs share the cores: `Send`. With the feature `cuda`
+/// anything, because dfdx's GPU stays on its thread, and runs take turns there. Nothing to implement.
+#[cfg(not(feature = "cuda"))]
+pub trait MaybeSend: Send {}
+#[cfg(not(feature = "cuda"))]
+impl<T: Send + ?Sized> MaybeSend for T {}
+/// What nets and objectives must be so that several runs share the cores: anything, with the feature `cuda`.
+#[cfg(feature = "cuda")]
+pub trait MaybeSend {}
+#[cfg(feature = "cuda")]
+impl<T: ?Sized> MaybeSend for T {}
+
 /// The device of all tensors here: the CPU, and with the feature `cuda` the first GPU.
 ///
 /// # Errors

@@ -331,7 +331,8 @@ struct Mixture {
 
 impl Mixture {
     fn new(through_clones: bool) -> Self {
-        let experts = (0..4).map(|seed| Mlp::softplus(&[2, 8, 1], seed).unwrap());
+        let expert = |seed| Mlp::softplus(&[2, 8, 1], seed).unwrap();
+        let experts = (0..4).map(|k| expert(k).under(&k.to_string()));
         Self {
             experts: experts.collect(),
             through_clones,
@@ -357,21 +358,17 @@ impl Energy for Mixture {
 
 impl Parameters for Mixture {
     fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
-        let experts = self.experts.iter().enumerate();
-        let named = experts.flat_map(|(k, expert)| {
-            let parameters = expert.parameters().into_iter();
-            parameters.map(move |(name, parameter)| (format!("{k}.{name}"), parameter))
-        });
-        named.collect()
+        self.experts
+            .iter()
+            .flat_map(|expert| expert.parameters())
+            .collect()
     }
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
-        let experts = self.experts.iter_mut().enumerate();
-        let named = experts.flat_map(|(k, expert)| {
-            let parameters = expert.parameters_mut().into_iter();
-            parameters.map(move |(name, parameter)| (format!("{k}.{name}"), parameter))
-        });
-        named.collect()
+        self.experts
+            .iter_mut()
+            .flat_map(|expert| expert.parameters_mut())
+            .collect()
     }
 }
 
@@ -406,14 +403,13 @@ impl Energy for Clones {
 
 impl Parameters for Clones {
     fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
-        let each = self.0.iter().enumerate();
-        each.map(|(k, v)| (k.to_string(), v as &dyn Parameter))
-            .collect()
+        let each = ["0", "1"].into_iter().zip(&self.0);
+        each.map(|(name, v)| (name, v as &dyn Parameter)).collect()
     }
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
-        let each = self.0.iter_mut().enumerate();
-        each.map(|(k, v)| (k.to_string(), v as &mut dyn Parameter))
+        let each = ["0", "1"].into_iter().zip(&mut self.0);
+        each.map(|(name, v)| (name, v as &mut dyn Parameter))
             .collect()
     }
 }
@@ -557,6 +553,10 @@ fn an_energy_that_fails_in_between_keeps_its_parameters() {
 struct Lost(bool);
 
 impl Decoder for Lost {
+    fn latent(&self) -> usize {
+        2
+    }
+
     fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
         match self.0 {
             true => {
@@ -624,13 +624,13 @@ fn a_loss_is_a_metric() {
     // Points of a GPU stay on their thread: a closure that is to run on any draws its own.
     let mut run = run(Mlp::softplus(&[2, 8, 1], 0).unwrap())
         .metric("held-out", 5, move |energy: &dyn Energy, rng: &mut Rng| {
-            let x: Points = data().sample(64, rng)?;
+            let (x, mut loss) = (data().sample(64, rng)?, loss);
             Ok(loss.evaluate(energy, &x, rng)? + 0.0)
         })
         .metric("short", 5, short)
         .metric("likelihood", 5, HeldOut::new(likelihood, x))
         .metric_fn("without types", 5, move |energy, rng| {
-            let x: Points = data().sample(64, rng)?;
+            let (x, mut loss) = (data().sample(64, rng)?, loss);
             loss.evaluate(energy, &x, rng)
         });
     let _ = run.fit(&data()).unwrap();

@@ -1,36 +1,30 @@
 //! The latent model beside PyTorch's values in f64, for fixed weights, images and noise.
 //!
 //! Reads `lebm_*` in the folder that the environment variable `ED_GOLDEN` names, `tests/golden` by
-//! default. Every value is computed fused in f32, and in plain dfdx operations in f32 and f64.
+//! default. Every value is computed by the fused operations and in plain dfdx operations.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test may.
-#![allow(clippy::useless_conversion)] // In code that is also compiled for f32.
 
 mod golden_files;
+mod oracle;
 
 use energy_discrepancy::dfdx::prelude::*;
 use energy_discrepancy::energy::Plain;
-use energy_discrepancy::loss::Noise;
+use energy_discrepancy::lebm::reconstruction_gradient;
 use energy_discrepancy::prelude::*;
-use energy_discrepancy::train::{Ema, Optimiser};
+use energy_discrepancy::sample::State;
 use golden_files::{Folder, assert_close, assert_list, number, numbers};
+use oracle::{Given, Oracle, doubles, groups, singles};
 use std::collections::BTreeMap;
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
 
-/// Round-off of the two number types, in shares of a list's largest entry. PyTorch's own f32 is
-/// within 4e-7 everywhere.
-fn tolerance<E>() -> f64 {
-    if size_of::<E>() == 8 { 1e-9 } else { 5e-6 }
-}
+/// Round-off of single precision, in shares of a list's largest entry. PyTorch's own is within 4e-7
+/// everywhere.
+const SINGLE: f64 = 5e-6;
 
-fn close<E>(what: &str, found: &[E], truth: &[f64])
-where
-    E: Copy + Into<f64>,
-{
-    let largest = truth.iter().fold(0.0, |most: f64, t| most.max(t.abs()));
-    let found: Vec<f64> = found.iter().map(|v| (*v).into()).collect();
-    assert_list(what, &found, truth, tolerance::<E>() * largest);
+fn close(what: &str, found: &[f32], truth: &[f64]) {
+    assert_list(what, &doubles(found), truth, SINGLE);
 }
 
 fn set(net: &mut dyn Parameters, prefix: &str, values: &Tensors) {
@@ -51,15 +45,6 @@ fn nets(inputs: &Tensors) -> (Generator, LatentPrior) {
     (generator, prior)
 }
 
-macro_rules! tensor {
-    ($E:ident, $values:expr, $shape:expr) => {{
-        let values: Vec<f64> = $values;
-        device()
-            .unwrap()
-            .tensor_from_vec(values.iter().map(|v| *v as $E).collect(), $shape)
-    }};
-}
-
 #[test]
 fn the_small_model_agrees() {
     let folder = Folder::open();
@@ -73,201 +58,165 @@ fn the_small_model_agrees() {
     let out = |name: &str| &outputs[&format!("{name}_f64")].1;
     let (generator, prior) = nets(&inputs);
 
-    macro_rules! on_path {
-        ($E:ident, $path:literal, $generator:expr, $prior:expr) => {{
-            let (generator, prior) = ($generator, $prior);
-            let z0: Points<$E> = tensor!($E, inputs["z0"].1.clone(), (4, 16));
-            let pixels = inputs["x01"].1.iter().map(|x| 2.0 * x - 1.0).collect();
-            let images: Points<$E> = tensor!($E, pixels, (4, 784));
-            close(
-                concat!("G ", $path),
-                &generator.decode(&z0).unwrap().as_vec(),
-                out("G_out"),
-            );
-            let (tilt, _) = prior.net().gradient(&z0).unwrap();
-            close(concat!("f ", $path), &tilt.as_vec(), out("E_out"));
-
-            let (errors, slopes) = generator.squared_error(&z0, &images).unwrap();
-            let scale = 0.5 / (0.3 * 0.3);
-            let sum: f64 = errors.as_vec().into_iter().map(f64::from).sum();
-            let truth = number(&manifest["recon_term"]["f64"]);
-            assert_close(
-                concat!("errors ", $path),
-                scale * sum,
-                truth,
-                tolerance::<$E>() * truth,
-            );
-            let slopes: Vec<f64> = slopes
-                .as_vec()
-                .into_iter()
-                .map(|s| scale * f64::from(s))
-                .collect();
-            let slopes: Vec<$E> = slopes.into_iter().map(|s| s as $E).collect();
-            close(
-                concat!("gradient of errors ", $path),
-                &slopes,
-                out("grad_z_recon"),
-            );
-            let (_, slopes) = prior.net().gradient(&z0).unwrap();
-            close(
-                concat!("gradient of f ", $path),
-                &slopes.as_vec(),
-                out("grad_z_energy"),
-            );
-
-            let posterior = Posterior::new(&generator, &prior, &images, 0.3).unwrap();
-            let noise = |name: &str, step: usize| -> Points<$E> {
-                tensor!(
-                    $E,
-                    inputs[name].1[step * 64..(step + 1) * 64].to_vec(),
-                    (4, 16)
-                )
-            };
-            let mut z = z0.clone();
-            for step in 0..20 {
-                let langevin = Langevin::with_noise_std(0.1);
-                z = langevin
-                    .step(&posterior, &z, &noise("post_noise", step))
-                    .unwrap()
-                    .x;
-                if let 1 | 3 | 20 = step + 1 {
-                    let what = format!("posterior after {} steps, {}", step + 1, $path);
-                    close(&what, &z.as_vec(), out(&format!("post_z_{}", step + 1)));
-                }
-            }
-            // The taped energy has the same slope as the fused one.
-            let taped = posterior
-                .energy_taped(z.leaky_trace())
-                .unwrap()
-                .sum()
-                .backward();
-            let (_, slopes) = posterior.gradient(&z).unwrap();
-            let truth: Vec<f64> = slopes.as_vec().into_iter().map(f64::from).collect();
-            close(
-                concat!("taped posterior ", $path),
-                &taped.get(&z).as_vec(),
-                &truth,
-            );
-
-            let mut w = z0.clone();
-            for step in 0..5 {
-                let langevin = Langevin::with_noise_std(0.2);
-                w = langevin
-                    .step(&prior, &w, &noise("prior_noise", step))
-                    .unwrap()
-                    .x;
-                if let 1 | 5 = step + 1 {
-                    let what = format!("prior after {} steps, {}", step + 1, $path);
-                    close(&what, &w.as_vec(), out(&format!("prior_z_{}", step + 1)));
-                }
-            }
-
-            // Both losses at the posterior's points, and all their gradients.
-            let decoded = generator.decode_taped(z.leaky_trace()).unwrap();
-            let loss_g = (decoded - images.clone()).square().sum::<Rank0, _>() / 4.0;
-            let value = f64::from(loss_g.as_vec()[0]);
-            let truth = number(&manifest["loss_g"]["f64"]);
-            assert_close(
-                concat!("loss_g ", $path),
-                value,
-                truth,
-                tolerance::<$E>() * truth,
-            );
-            let mut gradients = loss_g.backward();
-            let mut of_generator: Vec<$E> = Vec::new();
-            for (_, parameter) in generator.parameters() {
-                let mut list = vec![0.0; parameter.len()];
-                parameter.read_gradient(&mut gradients, &mut list).unwrap();
-                of_generator.extend(list);
-            }
-            close(
-                concat!("gradient of loss_g ", $path),
-                &of_generator,
-                out("grad_G"),
-            );
-            let (mean, of_all) = generator.reconstruction_gradient(&z, &images).unwrap();
-            assert_close(
-                concat!("reconstruction ", $path),
-                mean,
-                truth,
-                tolerance::<$E>() * truth,
-            );
-            close(
-                concat!("gradient of the reconstruction ", $path),
-                &of_all,
-                out("grad_G"),
-            );
-
-            let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
-            let noise = Noise {
-                shared: tensor!($E, inputs["ed_xi0"].1.clone(), (4, 16)),
-                own: tensor!($E, inputs["ed_xi"].1.clone(), (4, 16, 16)),
-            };
-            let (loss_e, of_prior) = loss.gradient(&prior, &z, &noise).unwrap();
-            let truth = number(&manifest["loss_e"]["f64"]);
-            assert_close(
-                concat!("loss_e ", $path),
-                loss_e,
-                truth,
-                10.0 * tolerance::<$E>(),
-            );
-            let truth = out("grad_E");
-            // The last bias has no gradient, and U's differences cancel: 10 times the round-off.
-            let largest = truth.iter().fold(0.0, |most: f64, t| most.max(t.abs()));
-            let found: Vec<f64> = of_prior.iter().map(|v| f64::from(*v)).collect();
-            assert_list(
-                concat!("gradient of loss_e ", $path),
-                &found,
-                truth,
-                10.0 * tolerance::<$E>() * largest,
-            );
-            (of_generator, of_prior)
-        }};
-    }
-    let device = device().unwrap();
-    let double: (Generator<f64>, LatentPrior<f64>) = (
-        generator.cast(&device).unwrap(),
-        prior.cast(&device).unwrap(),
+    let rows = |name: &str, at: usize| singles(&inputs[name].1[at * 64..(at + 1) * 64]);
+    let z0 = points(rows("z0", 0), (4, 16)).unwrap();
+    let pixels: Vec<f64> = inputs["x01"].1.iter().map(|x| 2.0 * x - 1.0).collect();
+    let images = points(singles(&pixels), (4, 784)).unwrap();
+    let plain = Plain(generator.clone());
+    small_model(
+        "fused",
+        &generator,
+        &prior,
+        (&z0, &images),
+        &rows,
+        &out,
+        &manifest,
     );
-    let (_, exact) = on_path!(f64, "plain f64", double.0, double.1.clone());
-    on_path!(f32, "plain f32", Plain(generator.clone()), prior.clone());
-    let (of_generator, _) = on_path!(f32, "fused f32", generator.clone(), prior.clone());
+    small_model(
+        "plain",
+        &plain,
+        &prior,
+        (&z0, &images),
+        &rows,
+        &out,
+        &manifest,
+    );
+
+    // Energy discrepancy at the posterior's points, and its gradient: of single precision, and of the formula.
+    let z = &out("post_z_20")[..];
+    let (shared, own) = (&inputs["ed_xi0"].1, &inputs["ed_xi"].1);
+    let noise = Given {
+        std: 0.5,
+        shared: singles(shared),
+        own: singles(own),
+    };
+    let mut loss = EnergyDiscrepancy::with(noise).particles(16);
+    let x = points(singles(z), (4, 16)).unwrap();
+    let (value, of_prior) = loss.gradient(&prior, &x, &mut rng(0)).unwrap();
+    let truth = number(&manifest["loss_e"]["f64"]);
+    // U's differences cancel: 10 times the round-off.
+    assert_close("loss_e", value, truth, 10.0 * SINGLE);
+    assert_list(
+        "gradient of loss_e",
+        &doubles(&of_prior),
+        out("grad_E"),
+        10.0 * SINGLE,
+    );
+    let terms = loss.terms(&prior, &x, &mut rng(0)).unwrap();
+    let rows = groups(z, 16, 0.5, shared, own);
+    let (value, exact) = Oracle::of_prior(&prior).loss(&terms, &rows);
+    assert_close("formula of loss_e", value, truth, 5e-9);
+    assert_list("gradient of the formula", &exact, out("grad_E"), 5e-9);
 
     // One step of each optimiser. Where a gradient is nearly 0, Adam's first step has the sign of
     // round-off: half a percent of the rate is what f32 can be held to elsewhere.
-    let (mut adam, before) = (
-        Adam::new(1e-4).betas(0.5, 0.999),
-        generator.flat_parameters(),
-    );
-    let mut after = before.clone();
-    let mut optimiser = Optimiser::new(adam, after.len()).unwrap();
-    optimiser.step(&mut after, &of_generator, None).unwrap();
-    let found: Vec<f64> = after.iter().map(|v| f64::from(*v)).collect();
+    let mut of_generator = vec![0.0; generator.flat_parameters().len()];
+    reconstruction_gradient(&generator, &x, &images, &mut of_generator).unwrap();
+    let mut after = generator.flat_parameters();
+    let mut adam = Adam::new(1e-4).betas(0.5, 0.999);
+    adam.step(1, 1.0, &mut after, &of_generator).unwrap();
     assert_list(
         "generator after a step",
-        &found,
+        &doubles(&after),
         &outputs["G_after_f32"].1,
         1e-6,
     );
-
-    adam = Adam::new(5e-5).betas(0.5, 0.999);
-    let mut after = double.1.flat_parameters();
-    let mut mean = after.clone();
-    let mut optimiser = Optimiser::new(adam, after.len()).unwrap();
-    let ema = Ema {
-        decay: 0.999,
-        values: &mut mean,
-    };
-    optimiser.step(&mut after, &exact, Some(ema)).unwrap();
+    let mut after = prior.flat_parameters();
+    let mut adam = Adam::new(5e-5).betas(0.5, 0.999);
+    adam.step(1, 1.0, &mut after, &singles(&exact)).unwrap();
     // But for the last bias, whose gradient is round-off.
     let n = after.len() - 1;
     assert_list(
         "prior after a step",
-        &after[..n],
+        &doubles(&after)[..n],
         &out("E_after")[..n],
-        1e-9,
+        1e-6,
     );
-    assert_list("its mean", &mean[..n], &out("emaE_after")[..n], 1e-9);
+}
+
+/// All but the energy discrepancy, for a generator in one of its ways.
+fn small_model<'a, G: Decoder + Parameters>(
+    way: &str,
+    generator: &G,
+    prior: &LatentPrior,
+    (z0, images): (&Points, &Points),
+    rows: &dyn Fn(&str, usize) -> Vec<f32>,
+    out: &dyn Fn(&str) -> &'a Vec<f64>,
+    manifest: &serde_json::Value,
+) {
+    let close =
+        |what: &str, found: &[f32], name: &str| close(&format!("{what}, {way}"), found, out(name));
+    close("G", &to_vec(&generator.decode(z0).unwrap()), "G_out");
+    let (tilt, slopes) = prior.net().gradient(z0).unwrap();
+    close("f", &to_vec(&tilt), "E_out");
+    close("gradient of f", &to_vec(&slopes), "grad_z_energy");
+
+    let (errors, slopes) = generator.squared_error(z0, images).unwrap();
+    let scale = 0.5 / (0.3 * 0.3);
+    let sum: f64 = doubles(&to_vec(&errors)).iter().sum();
+    let truth = number(&manifest["recon_term"]["f64"]);
+    assert_close("errors", scale * sum, truth, SINGLE * truth);
+    let slopes: Vec<f32> = to_vec(&slopes)
+        .into_iter()
+        .map(|s| scale as f32 * s)
+        .collect();
+    close("gradient of errors", &slopes, "grad_z_recon");
+
+    let posterior = Posterior::new(generator, prior, images, 0.3).unwrap();
+    let mut state = State::at(z0);
+    for step in 0..20 {
+        let langevin = Langevin::with_noise_std(0.1);
+        langevin
+            .step_with(&posterior, &mut state, &rows("post_noise", step))
+            .unwrap();
+        if let 1 | 3 | 20 = step + 1 {
+            let name = format!("post_z_{}", step + 1);
+            close("posterior", state.rows(), &name);
+        }
+    }
+    // The taped energy has the same slope as the other.
+    let z = state.x().unwrap();
+    let taped = posterior
+        .energy_taped(z.leaky_trace())
+        .unwrap()
+        .sum()
+        .backward();
+    let slopes = doubles(&to_vec(&posterior.gradient(&z).unwrap().1));
+    assert_list(
+        "taped posterior",
+        &doubles(&taped.get(&z).as_vec()),
+        &slopes,
+        SINGLE,
+    );
+
+    let mut state = State::at(z0);
+    for step in 0..5 {
+        let langevin = Langevin::with_noise_std(0.2);
+        langevin
+            .step_with(prior, &mut state, &rows("prior_noise", step))
+            .unwrap();
+        if let 1 | 5 = step + 1 {
+            close("prior", state.rows(), &format!("prior_z_{}", step + 1));
+        }
+    }
+
+    // The reconstruction at the posterior's points, on a tape and without.
+    let decoded = generator.decode_taped(z.leaky_trace()).unwrap();
+    let loss = (decoded - images.clone()).square().sum::<Rank0, _>() / 4.0;
+    let truth = number(&manifest["loss_g"]["f64"]);
+    assert_close("loss_g", f64::from(loss.array()), truth, SINGLE * truth);
+    let mut gradients = loss.backward();
+    let mut taped = Vec::new();
+    for (_, parameter) in generator.parameters() {
+        let mut list = vec![0.0; parameter.len()];
+        parameter.read_gradient(&mut gradients, &mut list).unwrap();
+        taped.extend(list);
+    }
+    close("gradient of loss_g", &taped, "grad_G");
+    let mut all = vec![f32::NAN; taped.len()];
+    let mean = reconstruction_gradient(generator, &z, images, &mut all).unwrap();
+    assert_close("reconstruction", mean, truth, SINGLE * truth);
+    close("gradient of the reconstruction", &all, "grad_G");
 }
 
 /// The manifest's formula: a hash of the tensor's number and the index.
@@ -313,11 +262,10 @@ fn the_full_size_model_agrees() {
         let rows = (0..n).flat_map(|b| (0..d).map(move |k| (b as f64, k as f64)));
         rows.map(|(b, k)| f(b, k) as f32).collect()
     };
-    let cpu = device().unwrap();
-    let points = |values: Vec<f32>, d: usize| -> Points { cpu.tensor_from_vec(values, (2, d)) };
-    let z = points(list(2, 64, &|b, k| (0.7 * k + 1.1 * b).sin()), 64);
+    let two = |values: Vec<f32>, d: usize| points(values, (2, d)).unwrap();
+    let z = two(list(2, 64, &|b, k| (0.7 * k + 1.1 * b).sin()), 64);
     let images = list(2, 784, &|b, p| 0.5 + 0.5 * (0.05 * p + b).sin());
-    let images = points(images.into_iter().map(|x| 2.0 * x - 1.0).collect(), 784);
+    let images = two(images.into_iter().map(|x| 2.0 * x - 1.0).collect(), 784);
 
     let close = |what: &str, found: f64, truth: f64, scale: f64| {
         assert_close(what, found, truth, 2e-5 * scale.abs().max(truth.abs()));
@@ -348,7 +296,7 @@ fn the_full_size_model_agrees() {
         2e-5,
     );
     // The ordinary operations at this size too.
-    let double = |list: Vec<f32>| list.into_iter().map(f64::from).collect::<Vec<_>>();
+    let double = |list: Vec<f32>| doubles(&list);
     let plain = Plain(generator.clone());
     let images_of_plain = double(plain.decode(&z).unwrap().as_vec());
     assert_list("plain images", &images_of_plain, &decoded, 2e-5);
@@ -370,25 +318,28 @@ fn the_full_size_model_agrees() {
     assert_list("f", &tilt, &numbers(&truth["E_out"]), 2e-5);
 
     let posterior = Posterior::new(&generator, &prior, &images, 0.3).unwrap();
-    let noise = points(list(2, 64, &|b, k| (1.7 * k + 0.2 * b).cos()), 64);
-    let z1 = Langevin::with_noise_std(0.1)
-        .step(&posterior, &z, &noise)
-        .unwrap()
-        .x;
-    let first: Vec<f64> = z1.as_vec()[..6].iter().map(|v| f64::from(*v)).collect();
+    let noise = list(2, 64, &|b, k| (1.7 * k + 0.2 * b).cos());
+    let mut state = State::at(&z);
+    Langevin::with_noise_std(0.1)
+        .step_with(&posterior, &mut state, &noise)
+        .unwrap();
+    let z1 = state.x().unwrap();
+    let first = doubles(&state.rows()[..6]);
     assert_list("posterior step", &first, &numbers(&truth["z1_first"]), 2e-5);
 
-    let (loss_g, of_generator) = generator.reconstruction_gradient(&z1, &images).unwrap();
+    let mut of_generator = vec![0.0; generator.flat_parameters().len()];
+    let loss_g = reconstruction_gradient(&generator, &z1, &images, &mut of_generator).unwrap();
     close("loss_g", loss_g, number(&truth["loss_g"]), 0.0);
     let own = (0..2).flat_map(|b| (0..16).flat_map(move |j| (0..64).map(move |k| (b, j, k))));
     let own =
         own.map(|(b, j, k)| (0.9 * f64::from(k) + 0.4 * f64::from(j) + f64::from(b)).sin() as f32);
-    let noise = Noise {
-        shared: points(list(2, 64, &|b, k| (0.3 * k + b).cos()), 64),
-        own: cpu.tensor_from_vec(own.collect(), (2, 16, 64)),
+    let noise = Given {
+        std: 0.5,
+        shared: list(2, 64, &|b, k| (0.3 * k + b).cos()),
+        own: own.collect(),
     };
-    let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
-    let (loss_e, of_prior) = loss.gradient(&prior, &z1, &noise).unwrap();
+    let mut loss = EnergyDiscrepancy::with(noise).particles(16);
+    let (loss_e, of_prior) = loss.gradient(&prior, &z1, &mut rng(0)).unwrap();
     // A small loss of energies of size 30.
     close("loss_e", loss_e, number(&truth["loss_e"]), 1.0);
     for (net, which, gradient) in [
@@ -400,7 +351,7 @@ fn the_full_size_model_agrees() {
             let (own, others) = rest.split_at(parameter.len());
             rest = others;
             let own: Vec<f64> = own.iter().map(|v| f64::from(*v)).collect();
-            let truth = &truth[which][&name];
+            let truth = &truth[which][name];
             let l2 = own.iter().map(|v| v * v).sum::<f64>().sqrt();
             if number(&truth["maxabs"]) < 1e-6 {
                 continue; // The last bias of the prior: its gradient is round-off.
@@ -435,9 +386,8 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
             .posterior(3, 0.1, 0.3)
             .quiet()
     };
-    let images: Points = device()
-        .unwrap()
-        .tensor_from_vec((0..20 * 784).map(|i| (i as f32).sin()).collect(), (20, 784));
+    let images = (0..20 * 784).map(|i| (i as f32).sin()).collect();
+    let images = Dataset::from_points(&points(images, (20, 784)).unwrap()).unwrap();
     let mut whole = model().epochs(4);
     assert_eq!(whole.fit(&images).unwrap(), Stopped::AtEnd { steps: 12 });
     let mut parts = model().epochs(1);
@@ -446,8 +396,8 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
     let _ = parts.fit(&images).unwrap();
     assert_eq!(parts.history(), whole.history());
     assert_eq!(
-        parts.generator().flat_parameters(),
-        whole.generator().flat_parameters()
+        parts.decoder().flat_parameters(),
+        whole.decoder().flat_parameters()
     );
     assert_eq!(parts.ema().flat_parameters(), whole.ema().flat_parameters());
     assert_ne!(
@@ -457,24 +407,31 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
 
     // A rate at which the prior's energies leave all bounds.
     let mut wild = model()
-        .optimisers(Adam::new(1e-4), Adam::new(30.0))
+        .optimisers([Adam::new(1e-4), Adam::new(30.0)])
         .epochs(60);
     let said = wild.fit(&images).unwrap().to_string();
     assert!(said.contains("grow without bound"), "{said}");
     let weights = [
-        wild.generator().flat_parameters(),
+        wild.decoder().flat_parameters(),
         wild.prior().flat_parameters(),
     ]
     .concat();
     assert!(weights.iter().all(|weight| weight.is_finite()));
 
     let message =
-        |mut model: LatentEbm, images: &Points| model.fit(images).unwrap_err().to_string();
+        |mut model: LatentEbm, images: &Dataset| model.fit(images).unwrap_err().to_string();
     assert!(message(model().batch(0), &images).contains("batch = 0"));
-    assert!(message(model().decay(-1.0), &images).contains("learning rate decay = -1"));
+    assert!(
+        message(model().schedule(Schedule::decay_by_epoch(-1.0)), &images)
+            .contains("times -1 every epoch")
+    );
     assert!(message(model().posterior(3, 0.1, 0.0), &images).contains("σ = 0"));
-    let narrow: Points = device().unwrap().zeros_like(&(3, 783));
-    assert!(message(model(), &narrow).contains("(N, 784)"));
+    let narrow = Dataset::new(&[[0.0; 783]; 3]).unwrap();
+    let said = message(model(), &narrow);
+    assert!(
+        said.contains("(3, 783)") && said.contains("(3, 784)"),
+        "{said}"
+    );
     assert!(
         Generator::for_side(30, 8, 2, 0)
             .unwrap_err()
@@ -491,7 +448,6 @@ fn stopping_changes_no_bit_and_errors_name_the_value() {
             Plain(generator).decode(&z).unwrap(),
         );
         assert_eq!(fused.shape(), &(1, side * side));
-        let plain: Vec<f64> = plain.as_vec().into_iter().map(f64::from).collect();
-        close("one image", &fused.as_vec(), &plain);
+        close("one image", &fused.as_vec(), &doubles(&plain.as_vec()));
     }
 }

@@ -47,13 +47,7 @@ fn energy_discrepancy_learns_25_gaussians() {
 #[ignore = "two minutes, and needs MNIST: make data"]
 fn a_small_latent_model_learns_digits() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist");
-    let images = Mnist::read(folder)
-        .unwrap()
-        .train
-        .first(6400)
-        .unwrap()
-        .points()
-        .unwrap();
+    let images = Mnist::read(folder).unwrap().train.first(6400).unwrap();
     for seed in [0, 1] {
         let (generator, prior) = (
             Generator::new(32, 16, seed),
@@ -62,15 +56,15 @@ fn a_small_latent_model_learns_digits() {
         let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
         let adam = |rate| Adam::new(rate).betas(0.5, 0.999);
         let mut run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss)
-            .optimisers(adam(1e-3), adam(5e-4))
+            .optimisers([adam(1e-3), adam(5e-4)])
             .epochs(3)
             .batch(64)
-            .decay(1.0)
+            .schedule(Schedule::constant())
             .in_order()
             .seed(seed);
         let start = Instant::now();
         assert_eq!(run.fit(&images).unwrap(), Stopped::AtEnd { steps: 300 });
-        let losses = run.history().generator();
+        let losses = run.history().series("generator").unwrap();
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
         let (early, late) = (mean(&losses[95..=105]), mean(&losses[280..300]));
         let milliseconds = start.elapsed().as_secs_f64() / 300.0 * 1e3;
@@ -89,7 +83,7 @@ fn an_iteration_at_full_size_fits_in_3_gigabytes() {
     let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
     let mut run = LatentEbm::new(generator.unwrap(), prior.unwrap(), loss).epochs(2);
     let digits = Mnist::read(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist")).unwrap();
-    let images = digits.train.first(256).unwrap().points().unwrap();
+    let images = digits.train.first(256).unwrap();
     drop(digits);
     assert_eq!(run.fit(&images).unwrap(), Stopped::AtEnd { steps: 2 });
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

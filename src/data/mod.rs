@@ -71,7 +71,7 @@ use crate::{Error, Rng};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no source of points (if it is a `Result`, add `?` where it is made)",
-    label = "a `Result` lacks its `?`; rows become a source by `Dataset::new(&rows)?`"
+    label = "a `Result` lacks its `?`; rows become a source by `Dataset::new(&rows)?`, points by `Dataset::from_points(&points)?`"
 )]
 pub trait Data: Sync {
     /// D, the number of coordinates of a point.

@@ -150,6 +150,24 @@ impl Mlp {
         self.activation
     }
 
+    /// The same net with its parameters' names behind a prefix and a point, as PyTorch names those of a module in
+    /// a field of this name: for an energy of several nets.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let net = Mlp::tanh(&[2, 8, 1], 0)?.under("expert0");
+    /// assert_eq!(net.parameters()[0].0, "expert0.lin1.weight");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn under(mut self, prefix: &str) -> Self {
+        for name in self.names.iter_mut().flatten() {
+            *name = format!("{prefix}.{name}");
+        }
+        self
+    }
+
     /// The same net with its parameters named in another way.
     pub fn named(self, naming: Naming) -> Self {
         let name = |index| {

@@ -22,7 +22,7 @@ mod parameters;
 mod pull_back;
 mod terms;
 mod trainable;
-mod weights;
+pub(crate) mod weights;
 
 pub use crate::kernel::Activation;
 pub use latent_prior::LatentPrior;

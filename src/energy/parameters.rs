@@ -2,7 +2,7 @@
 
 use super::weights;
 use crate::Error;
-use crate::tensors::{GradientTape, check_list, is_row_major, to_vec, write};
+use crate::tensors::{GradientTape, MaybeSend, check_list, is_row_major, to_vec, write};
 use dfdx::prelude::*;
 use std::path::Path;
 
@@ -123,7 +123,7 @@ impl<S: Shape> Parameter for Tensor<S, f32, AutoDevice> {
     message = "`{Self}` has no named parameters (if it is a `Result`, add `?` where it is made)",
     label = "a `Result` lacks its `?`; a type of your own implements `Parameters`, whose two methods list the fields to train"
 )]
-pub trait Parameters {
+pub trait Parameters: MaybeSend {
     /// The parameters with their names, in a fixed order.
     fn parameters(&self) -> Vec<(&str, &dyn Parameter)>;
 

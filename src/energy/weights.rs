@@ -6,11 +6,20 @@ use safetensors::tensor::{Dtype as FileType, SafeTensors, TensorView};
 use std::path::Path;
 
 /// Writes all parameters, in single precision.
-pub(super) fn save(path: &Path, parameters: &[(&str, &dyn Parameter)]) -> Result<(), Error> {
+pub(crate) fn save(path: &Path, parameters: &[(&str, &dyn Parameter)]) -> Result<(), Error> {
     let each = parameters
         .iter()
         .map(|(name, parameter)| (name, parameter.sizes(), encode(&parameter.values())));
     let each: Vec<_> = each.collect();
+    let twice = each
+        .iter()
+        .enumerate()
+        .find(|(i, (name, ..))| each[..*i].iter().any(|(other, ..)| other == name));
+    if let Some((_, (name, ..))) = twice {
+        let reason =
+            format!("two parameters are named {name}: give each net a prefix, as by `Mlp::under`");
+        return Err(Error::write(path, reason));
+    }
     let mut views = Vec::new();
     for (name, sizes, bytes) in &each {
         let view = TensorView::new(FileType::F32, sizes.clone(), bytes);

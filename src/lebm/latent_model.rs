@@ -7,7 +7,7 @@ use crate::loss::{EnergyDiscrepancy, Loss};
 use crate::plot::{Chart, Figure, ImageGrid};
 use crate::sample::{Langevin, Sampler};
 use crate::tensors::{Points, normal_points, to_vec};
-use crate::train::{Adam, MaybeSend, Net, Objective, Schedule, Training, growth};
+use crate::train::{Adam, Net, Objective, Schedule, Training, growth};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
 use std::ops::ControlFlow;
@@ -65,7 +65,6 @@ where
     D: Decoder + Parameters,
     P: Trainable + Clone,
     L: Loss,
-    LatentModel<D, P, L>: Objective,
 {
     /// A run of 30 epochs with the settings above.
     pub fn new(decoder: D, prior: P, loss: L) -> Self {
@@ -142,10 +141,9 @@ impl<D, P, L> Training<LatentModel<D, P, L>> {
 
 impl<D, P, L> Objective for LatentModel<D, P, L>
 where
-    D: Decoder + Parameters + MaybeSend,
-    P: Trainable + MaybeSend,
+    D: Decoder + Parameters,
+    P: Trainable,
     L: Loss,
-    Option<Points>: MaybeSend,
 {
     fn settings(&self) -> String {
         format!(

@@ -1,12 +1,10 @@
 //! An energy and a loss, as what a run trains.
 
-use super::objective::MaybeSend;
 use super::{Adam, Net, Objective, Optimiser, Training, growth};
 use crate::energy::{Energy, Trainable, check};
 use crate::loss::Loss;
 use crate::tensors::Points;
 use crate::{Error, Rng};
-use std::path::Path;
 
 /// An energy that is fitted by a loss, and the same with a running mean of the weights.
 pub struct Fitting<N, L> {
@@ -60,10 +58,7 @@ pub struct Fitting<N, L> {
 /// ```
 pub type Trainer<N, L = Box<dyn Loss>> = Training<Fitting<N, L>>;
 
-impl<N: Trainable + Clone, L: Loss> Training<Fitting<N, L>>
-where
-    Fitting<N, L>: Objective,
-{
+impl<N: Trainable + Clone, L: Loss> Training<Fitting<N, L>> {
     /// A run of 1000 steps of batches of 128, with Adam's rate 1e-3, no running mean, seed 0.
     pub fn new(energy: N, loss: L) -> Self {
         let settings = format!("{loss:?}");
@@ -98,21 +93,9 @@ impl<N, L> Training<Fitting<N, L>> {
     pub fn ema(&self) -> &N {
         &self.objective().ema
     }
-
-    /// Writes the result, the energy with the running mean of the weights, to a safetensors file: that of
-    /// [`Trainer::ema`], by [`Parameters::save_weights`](crate::energy::Parameters::save_weights).
-    ///
-    /// # Errors
-    /// If the file cannot be written. An old file of that name is then left as it was.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error>
-    where
-        N: Trainable,
-    {
-        self.ema().save_weights(path)
-    }
 }
 
-impl<N: Trainable + MaybeSend, L: Loss> Objective for Fitting<N, L> {
+impl<N: Trainable, L: Loss> Objective for Fitting<N, L> {
     fn settings(&self) -> String {
         self.settings.clone()
     }

@@ -3,19 +3,8 @@
 use super::History;
 use crate::energy::{Energy, Parameters};
 use crate::plot::Figure;
-use crate::tensors::Points;
+use crate::tensors::{MaybeSend, Points};
 use crate::{Error, Rng};
-
-/// What objectives and data are so that several runs share the cores: `Send`. With the feature `cuda` anything,
-/// because dfdx's GPU stays on its thread, and runs take turns there.
-#[cfg(not(feature = "cuda"))]
-pub trait MaybeSend: Send {}
-#[cfg(not(feature = "cuda"))]
-impl<T: Send + ?Sized> MaybeSend for T {}
-#[cfg(feature = "cuda")]
-pub trait MaybeSend {}
-#[cfg(feature = "cuda")]
-impl<T: ?Sized> MaybeSend for T {}
 
 /// What a run trains: its nets, and the losses and gradients of one step.
 ///

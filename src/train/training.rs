@@ -8,7 +8,7 @@ use super::run::{Bounds, Length, Run, Visible, Watch};
 use super::schedule::Schedule;
 use super::stopped::Stopped;
 use crate::data::Data;
-use crate::energy::Energy;
+use crate::energy::{Energy, weights};
 use crate::notebook::StopButton;
 use crate::{Error, Rng, checkpoint};
 use std::path::{Path, PathBuf};
@@ -219,6 +219,21 @@ impl<O: Objective> Training<O> {
         let stopped = self.run.fit(&mut self.objective, data, bounds)?;
         self.run.last_checkpoint(&mut self.objective)?;
         Ok(stopped)
+    }
+
+    /// Writes the result to a safetensors file: the parameters of all nets under their names, with the running mean
+    /// of the weights where a net has one. [`Parameters::load_weights`](crate::energy::Parameters::load_weights) reads it, and Python does.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or two nets have a parameter of one name. An old file of that name is then
+    /// left as it was.
+    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let nets = self.objective.nets();
+        let results = nets
+            .iter()
+            .map(|net| net.mean.as_deref().unwrap_or(&*net.net));
+        let parameters: Vec<_> = results.flat_map(|net| net.parameters()).collect();
+        weights::save(path.as_ref(), &parameters)
     }
 
     /// Writes a checkpoint into the folder, in the place of an older one: weights, running means, what the
