@@ -82,7 +82,15 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    pub(crate) fn setting(name: &'static str, value: impl ToString, allowed: &'static str) -> Self {
+    /// A setting with a value that is not possible, and what is allowed.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::Error;
+    /// let error = Error::setting("ε", 1.5, "a probability");
+    /// assert_eq!(error.to_string(), "ε = 1.5 is not possible: a probability");
+    /// ```
+    pub fn setting(name: &'static str, value: impl ToString, allowed: &'static str) -> Self {
         Error::Setting {
             name,
             value: value.to_string(),
@@ -90,25 +98,29 @@ impl Error {
         }
     }
 
-    pub(crate) fn read(path: &Path, reason: impl fmt::Display) -> Self {
+    /// A file that cannot be read, and why.
+    pub fn read(path: &Path, reason: impl fmt::Display) -> Self {
         Error::Read {
             path: path.into(),
             reason: reason.to_string(),
         }
     }
 
-    pub(crate) fn write(path: &Path, reason: impl fmt::Display) -> Self {
+    /// A file that cannot be written, and why.
+    pub fn write(path: &Path, reason: impl fmt::Display) -> Self {
         Error::Write {
             path: path.into(),
             reason: reason.to_string(),
         }
     }
 
-    pub(crate) fn tensor(error: impl fmt::Display) -> Self {
+    /// A tensor operation that failed: `map_err(Error::tensor)`.
+    pub fn tensor(error: impl fmt::Display) -> Self {
         Error::Tensor(error.to_string())
     }
 
-    pub(crate) fn shape(
+    /// Something with another shape than it must have.
+    pub fn shape(
         what: impl Into<String>,
         found: impl fmt::Debug,
         expected: impl Into<String>,

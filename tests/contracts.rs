@@ -472,7 +472,10 @@ fn a_latent_model_of_one_s_own_nets_is_trained_watched_and_resumed() {
     let set_up = |epochs| latent(epochs).metric("mean", 2, mean);
     let mut whole = set_up(8);
     assert_eq!(whole.fit(&images).unwrap(), Stopped::AtEnd { steps: 16 });
-    assert_ne!(whole.decoder().flat_parameters(), Linear::new().flat_parameters());
+    assert_ne!(
+        whole.decoder().flat_parameters(),
+        Linear::new().flat_parameters()
+    );
     assert_eq!(whole.history().epochs("generator").len(), 8);
     assert_ne!(
         whole.ema().flat_parameters(),

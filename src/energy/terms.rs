@@ -69,8 +69,24 @@ impl<'a> Terms<'a> {
             rows: rows.into(),
             dimension,
             asks: Asks::Energies(group),
-            formula: Box::new(formula),
+            formula: Box::new(one_by_one(group, formula)),
         })
+    }
+
+    /// The same with a formula that takes several groups at once: the number of the first, their energies one
+    /// group after the other; it returns the sum over them. For formulae that vector units can speed up.
+    ///
+    /// # Errors
+    /// As [`Terms::of_energies`].
+    pub fn of_energies_together(
+        rows: Vec<f32>,
+        dimension: usize,
+        group: usize,
+        formula: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a,
+    ) -> Result<Self, Error> {
+        let terms = Self::of_energies(rows, dimension, group, |_, _, _| 0.0)?;
+        let formula = Box::new(formula);
+        Ok(Self { formula, ..terms })
     }
 
     /// A loss of U, ∇U and ΔU at each point, `(T, D)`; the formula's D + 2 numbers are in that order.
@@ -87,7 +103,7 @@ impl<'a> Terms<'a> {
             rows: rows.into(),
             dimension,
             asks: Asks::Jets,
-            formula: Box::new(formula),
+            formula: Box::new(one_by_one(dimension + 2, formula)),
         })
     }
 
@@ -112,7 +128,7 @@ impl<'a> Terms<'a> {
             rows: rows.into(),
             dimension,
             asks: Asks::JetsAlong(directions.into(), count),
-            formula: Box::new(formula),
+            formula: Box::new(one_by_one(count + 2, formula)),
         })
     }
 
@@ -158,23 +174,17 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// One term.
+    /// The sum over some terms: `(the number of the first, their numbers, their slopes, to be written)`.
     pub fn formula(&self) -> &kernel::Formula<'a> {
         &*self.formula
     }
 
     /// The loss, from the numbers of all terms, `(T, width)`; its derivative over each replaces `slopes`.
     pub fn evaluate(&self, numbers: &[f64], slopes: &mut [f64]) -> f64 {
-        let (width, scale) = (self.width(), 1.0 / self.count() as f64);
-        let terms = numbers
-            .chunks_exact(width)
-            .zip(slopes.chunks_exact_mut(width));
-        let each = terms.enumerate().map(|(i, (numbers, slopes))| {
-            let value = (self.formula)(i, numbers, slopes);
-            slopes.iter_mut().for_each(|slope| *slope *= scale);
-            value
-        });
-        each.sum::<f64>() * scale
+        let scale = 1.0 / self.count() as f64;
+        let total = (self.formula)(0, numbers, slopes);
+        slopes.iter_mut().for_each(|slope| *slope *= scale);
+        total * scale
     }
 
     /// The same loss of another energy, to which `add` adds what this one lacks: to the numbers of term i.
@@ -185,10 +195,13 @@ impl<'a> Terms<'a> {
             }
             other => other.clone(),
         };
-        let formula = move |i: usize, numbers: &[f64], slopes: &mut [f64]| {
+        let width = self.width();
+        let formula = move |first: usize, numbers: &[f64], slopes: &mut [f64]| {
             let mut numbers = numbers.to_vec();
-            add(i, &mut numbers);
-            (self.formula)(i, &numbers, slopes)
+            for (i, numbers) in numbers.chunks_exact_mut(width).enumerate() {
+                add(first + i, numbers);
+            }
+            (self.formula)(first, &numbers, slopes)
         };
         Terms {
             rows: Cow::Borrowed(&*self.rows),
@@ -196,6 +209,21 @@ impl<'a> Terms<'a> {
             asks,
             formula: Box::new(formula),
         }
+    }
+}
+
+/// A formula of one term, for several.
+fn one_by_one<'a>(
+    width: usize,
+    formula: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a,
+) -> impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a {
+    move |first, numbers, slopes| {
+        let terms = numbers
+            .chunks_exact(width)
+            .zip(slopes.chunks_exact_mut(width));
+        let each = terms.enumerate();
+        each.map(|(i, (numbers, slopes))| formula(first + i, numbers, slopes))
+            .sum()
     }
 }
 

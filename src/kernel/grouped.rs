@@ -102,7 +102,7 @@ impl Chunk<'_> {
         for ((x, energies), data) in parts.zip(data.chunks_exact_mut(blocks.len)) {
             Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
         }
-        let loss = evaluate(formula, first, self.group, energies, cotangent);
+        let loss = evaluate(formula, first, energies, cotangent);
         // Where more than half count little would be saved, and moving them is not free.
         let kept = match counting(cotangent, rows / 2) {
             None => rows,
@@ -141,7 +141,7 @@ fn large(
         each(
             groups.zip(&mut losses).enumerate(),
             |(i, ((values, cotangent), loss))| {
-                *loss = evaluate(formula, i, group, values, cotangent);
+                *loss = evaluate(formula, i, values, cotangent);
             },
         );
         match counting(cotangent, rows.saturating_sub(1)) {

@@ -170,7 +170,7 @@ impl<'a> JetBlock<'a> {
                 *number = top[part * columns + row];
             }
         }
-        let loss = super::formula::evaluate(formula, first, parts, jets, slopes);
+        let loss = super::formula::evaluate(formula, first, jets, slopes);
         top.fill(0.0);
         for (row, slopes) in slopes.chunks_exact(parts).enumerate() {
             for (part, slope) in slopes.iter().enumerate() {

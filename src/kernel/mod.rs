@@ -9,21 +9,23 @@
 //! | module | holds |
 //! |---|---|
 //! | [`simd`] | the choice of vector instructions |
-//! | [`math`], [`activation`] | elementary functions |
+//! | [`math`], [`double`], [`activation`] | elementary functions |
 //! | [`product`], [`shallow`], [`weight`], [`transpose`] | matrix products |
 //! | [`scratch`], [`lanes`] | memory and threads |
 //! | [`network`], [`affine`] | a network and its layers' products |
 //! | [`block`], [`gradient`], [`grouped`], [`prune`] | energies and their gradients, in blocks of rows |
 //! | [`jet`], [`jet_block`], [`score`] | second derivatives and score matching |
 //! | [`generator`] | transposed convolutions |
-//! | [`formula`], [`adam`], [`normal`], [`perturb`] | the other parts of a training step |
+//! | [`formula`], [`contrast`], [`adam`], [`normal`], [`perturb`] | the other parts of a training step |
 //! | [`distance`] | distances of points, all pairs |
 
 mod activation;
 mod adam;
 mod affine;
 mod block;
+mod contrast;
 mod distance;
+mod double;
 mod formula;
 pub(crate) mod generator;
 mod gradient;
@@ -50,6 +52,7 @@ mod weight;
 
 pub use activation::Activation;
 pub(crate) use adam::{Adam, State};
+pub(crate) use contrast::Discrepancy;
 pub(crate) use distance::sum_of_distances;
 pub use formula::Formula;
 pub(crate) use gradient::{backward, energies, input_gradient};

@@ -69,7 +69,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::reference::{Reference, assert_close, discrepancy, points};
+    use crate::kernel::reference::{Reference, assert_close, discrepancy, each, points};
     use crate::kernel::simd::Level;
     use crate::kernel::{Activation, backward, group_gradient};
 
@@ -104,8 +104,8 @@ mod tests {
 
     /// The gradient with the cotangent c of each row, whatever its energy.
     fn gradient(network: &Network, x: &[f32], c: &[f32], group: usize) -> Vec<f32> {
-        let formula = |i: usize, u: &[f64], to: &mut [f64]| {
-            let own = &c[i * group..][..u.len()];
+        let formula = |first: usize, u: &[f64], to: &mut [f64]| {
+            let own = &c[first * group..][..u.len()];
             to.iter_mut()
                 .zip(own)
                 .for_each(|(to, c)| *to = f64::from(*c));
@@ -204,7 +204,13 @@ mod tests {
         for group in [33, 3300] {
             let run = |x: &[f32]| {
                 let mut gradient = vec![0.0; network.parameters()];
-                let loss = group_gradient(&network, x, group, (&discrepancy, 1.0), &mut gradient);
+                let loss = group_gradient(
+                    &network,
+                    x,
+                    group,
+                    (&each(group, discrepancy), 1.0),
+                    &mut gradient,
+                );
                 (loss.unwrap(), gradient)
             };
             let mut x = points(3300, 2, 2);

@@ -176,6 +176,22 @@ pub(crate) fn assert_close(value: f32, exact: f64, scale: f64, tolerance: f64, w
     );
 }
 
+/// A formula of single terms of this width.
+pub(crate) fn each(
+    width: usize,
+    term: impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync,
+) -> impl Fn(usize, &[f64], &mut [f64]) -> f64 + Sync {
+    move |first, numbers, slopes| {
+        let terms = numbers
+            .chunks_exact(width)
+            .zip(slopes.chunks_exact_mut(width));
+        terms
+            .enumerate()
+            .map(|(i, (numbers, slopes))| term(first + i, numbers, slopes))
+            .sum()
+    }
+}
+
 /// log(1 + Σ exp(U_0 - U_j)) and its slopes.
 pub(crate) fn discrepancy(_: usize, u: &[f64], slopes: &mut [f64]) -> f64 {
     let most = u.iter().map(|other| u[0] - other).fold(0.0, f64::max);
@@ -215,6 +231,7 @@ pub(crate) fn jets(network: &Network, x: &[f32], directions: Option<(&[f32], usi
         0.0
     };
     let mut gradient = vec![0.0; network.parameters()];
+    let keep = each(width, &keep);
     super::jet_gradient(network, x, directions, (&keep, 1.0), &mut gradient).unwrap();
-    jets.into_inner().unwrap()
+    jets.lock().unwrap().clone()
 }

@@ -1,8 +1,8 @@
 //! The kernels against [`super::reference`], on every level.
 
 use super::reference::{
-    ACTIVATIONS, Reference, WIDTHS, assert_close, discrepancy, jets, points, row, score_matching,
-    some,
+    ACTIVATIONS, Reference, WIDTHS, assert_close, discrepancy, each, jets, points, row,
+    score_matching, some,
 };
 use super::simd::Level;
 use super::*;
@@ -92,12 +92,22 @@ fn gradients_of_energy_discrepancy() {
         let group = if x.len() / d == 40 { 5 } else { 7 };
         if !(x.len() / d).is_multiple_of(group) {
             let mut gradient = vec![0.0; network.parameters()];
-            assert!(group_gradient(network, x, group, (&discrepancy, 1.0), &mut gradient).is_err());
+            assert!(
+                group_gradient(
+                    network,
+                    x,
+                    group,
+                    (&each(group, discrepancy), 1.0),
+                    &mut gradient
+                )
+                .is_err()
+            );
             return;
         }
         let scale = (group * d) as f64 / (x.len() as f64).max(1.0);
         let mut gradient = vec![f32::NAN; network.parameters()];
-        let formula = (&discrepancy as &Formula, scale);
+        let formula = each(group, discrepancy);
+        let formula = (&formula as &Formula, scale);
         let loss = group_gradient(network, x, group, formula, &mut gradient).unwrap();
         let exact = exact_loss(reference, x, d, group);
         assert_close(loss as f32, exact, 1.0, 3e-6, what);
@@ -181,7 +191,8 @@ fn gradients_of_score_matching() {
             (0..rows).map(loss).sum::<f64>() / rows.max(1) as f64
         };
         let mut gradient = vec![f32::NAN; network.parameters()];
-        let formula = (&score_matching as &Formula, 1.0 / rows.max(1) as f64);
+        let formula = each(d + 2, score_matching);
+        let formula = (&formula as &Formula, 1.0 / rows.max(1) as f64);
         let loss = jet_gradient(network, x, None, formula, &mut gradient).unwrap();
         assert_close(loss as f32, exact_loss(reference), 1.0, 5e-6, what);
         let at = some(gradient.len());
@@ -208,8 +219,10 @@ fn everything(network: &Network, rows: usize, group: usize) -> Vec<f32> {
     let [u, g, first, second, third, input] =
         parts.map(|count| rest.split_off_mut(..count).unwrap());
     input_gradient(network, &x, u, g).unwrap();
-    let loss = group_gradient(network, &x, group, (&discrepancy, 0.1), first).unwrap();
-    let score = jet_gradient(network, &x, None, (&score_matching, 0.1), second).unwrap();
+    let contrast = each(group, discrepancy);
+    let loss = group_gradient(network, &x, group, (&contrast, 0.1), first).unwrap();
+    let matching = each(network.dimension() + 2, score_matching);
+    let score = jet_gradient(network, &x, None, (&matching, 0.1), second).unwrap();
     backward(network, &x, u, Some(third), Some(input)).unwrap();
     out.extend([loss as f32, score as f32]);
     out.extend(jets(network, &x, None));

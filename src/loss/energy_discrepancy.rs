@@ -3,7 +3,7 @@
 use super::{Gaussian, Loss, Perturbation};
 use crate::energy::{Energy, Terms};
 use crate::tensors::{Points, to_vec};
-use crate::{Error, Rng};
+use crate::{Error, Rng, kernel};
 use dfdx::shapes::HasShape;
 
 /// Energy discrepancy, with Gaussian perturbation unless another is given.
@@ -126,42 +126,15 @@ impl<P: Perturbation> Loss for EnergyDiscrepancy<P> {
             let expected = format!("{} values for this batch and M = {m}", n * (1 + m) * d);
             return Err(Error::shape("the perturbed points", groups.len(), expected));
         }
-        let (w, scale) = (self.stabilisation, self.scale);
-        Terms::of_energies(groups, d, 1 + m, move |_, u, slope| {
-            scale * contrast(w, scale, u, slope)
+        let discrepancy = kernel::Discrepancy {
+            particles: m,
+            stabilisation: self.stabilisation,
+            scale: self.scale,
+        };
+        Terms::of_energies_together(groups, d, 1 + m, move |_, u, slopes| {
+            discrepancy.evaluate(u, slopes)
         })
     }
-}
-
-/// log( w + Σ_j exp(U_0 - U_j) ), and `scale` times its derivative over each energy.
-///
-/// Stable for energies of any size: with d_j = U_0 - U_j and m = max(ln w, d_1, ..., d_M) it is
-/// m + ln(w e^-m + Σ e^(d_j - m)). An infinite U_j counts nothing. NaN stays NaN.
-fn contrast(w: f64, scale: f64, u: &[f64], slope: &mut [f64]) -> f64 {
-    let log_w = if w > 0.0 { w.ln() } else { f64::MIN };
-    let mut largest = log_w;
-    for (difference, other) in slope[1..].iter_mut().zip(&u[1..]) {
-        // Infinity as the largest number.
-        *difference = (u[0] - other).clamp(f64::MIN, f64::MAX);
-        largest = largest.max(*difference);
-    }
-    let mut sum = if w > 0.0 {
-        (log_w - largest).exp()
-    } else {
-        0.0
-    };
-    for difference in &mut slope[1..] {
-        *difference = (*difference - largest).exp();
-        sum += *difference;
-    }
-    let factor = -scale / sum;
-    slope[0] = 0.0;
-    let (first, others) = slope.split_at_mut(1);
-    for slope in others {
-        *slope *= factor;
-        first[0] -= *slope;
-    }
-    largest + sum.ln()
 }
 
 #[cfg(test)]
@@ -192,23 +165,6 @@ mod tests {
             let value = loss.evaluate(&Constant, &points(), &mut rng(0)).unwrap();
             assert!((value - (5.0 + w).ln()).abs() < 1e-12, "w = {w}: {value}");
         }
-    }
-
-    #[test]
-    fn energies_of_any_size_are_no_trouble() {
-        let at = |w, u: &[f64]| {
-            let mut slope = vec![f64::NAN; u.len()];
-            (contrast(w, 1.0, u, &mut slope), slope)
-        };
-        // The particle at 1e30 counts nothing, that at -1e30 everything.
-        assert_eq!(
-            at(1.0, &[0.0, 1e30, f64::INFINITY]),
-            (0.0, vec![0.0, 0.0, 0.0])
-        );
-        assert_eq!(at(1.0, &[0.0, -1e30, 0.0]), (1e30, vec![1.0, -1.0, 0.0]));
-        let (value, slope) = at(0.0, &[5.0, 1e30, 2e30]);
-        assert_eq!((value, slope), (5.0 - 1e30, vec![1.0, -1.0, 0.0]));
-        assert!(at(1.0, &[f64::NAN, 0.0]).0.is_nan() && at(1.0, &[0.0, f64::NAN]).0.is_nan());
     }
 
     #[test]

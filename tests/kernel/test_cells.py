@@ -45,10 +45,10 @@ def test_a_net_of_one_cell_trains_in_the_next_as_it_does_in_its_own(kernel):
 
 
 def test_a_result_shows_its_message(kernel):
-    cell = "EnergyDiscrepancy::with_std(-1.0).draw(&mixture_points(), &mut rng(0))"
+    cell = "EnergyDiscrepancy::with_std(-1.0).evaluate(&normal()?, &normal()?.sample(2, &mut rng(0))?, &mut rng(1))"
     setup = """
-    fn mixture_points() -> Points<f64> {
-        GaussianMixture::new(&[1.0], &[[0.0]], &[1.0]).unwrap().sample(2, &mut rng(0)).unwrap()
+    fn normal() -> Result<GaussianMixture, Error> {
+        GaussianMixture::new(&[1.0], &[[0.0]], &[1.0])
     }
     """
     assert kernel.run(setup).status == "ok"

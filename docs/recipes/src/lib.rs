@@ -1,0 +1,2 @@
+//! The recipes of docs/extending.md as tests: what they use is what anybody can use.
+#![doc = include_str!("../../extending.md")]
