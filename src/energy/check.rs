@@ -107,14 +107,14 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(energy: &'a dyn Energy, x: &Points, rng: &mut Rng) -> Result<Self, Error> {
-        let spread = spread(&doubles(&to_vec(&x)), x.shape().1);
+        let spread = spread(&doubles(&to_vec(x)), x.shape().1);
         let base = jittered(x, &spread, rng)?;
         let start = doubles(&to_vec(&base));
         let spread = spread.iter().cycle().take(start.len());
         Ok(Self {
             energy,
             direction: spread.map(|spread| spread * normal(rng)).collect(),
-            gradient: doubles(&&to_vec(&checked::gradient(energy, &base)?.1)),
+            gradient: doubles(&to_vec(&checked::gradient(energy, &base)?.1)),
             chance: chance(energy, &base)?,
             start,
             base,
@@ -293,7 +293,7 @@ pub(crate) fn parameters(energy: &mut dyn Trainable, x: &Points) -> Result<(), E
 /// The parameters, by number, whose gradient is wrong in two trials of three and right in none.
 fn wrong_parameters(energy: &mut dyn Trainable, x: &Points) -> Result<Vec<(usize, Slope)>, Error> {
     let mut rng = rng(1);
-    let spread = spread(&doubles(&to_vec(&x)), x.shape().1);
+    let spread = spread(&doubles(&to_vec(x)), x.shape().1);
     let some = first(x, ROWS)?;
     let rows = some.shape().0;
     let mut open: Vec<usize> = (0..energy.parameters().len()).collect();
@@ -399,13 +399,13 @@ fn chance(energy: &dyn Energy, x: &Points) -> Result<f64, Error> {
 fn first(x: &Points, most: usize) -> Result<Points, Error> {
     let (b, d) = *x.shape();
     let rows = b.min(most);
-    let values = doubles(&to_vec(&x)).into_iter().take(rows * d);
+    let values = doubles(&to_vec(x)).into_iter().take(rows * d);
     from_f64(x.device(), values, (rows, d))
 }
 
 /// The points, a little moved.
 fn jittered(x: &Points, spread: &[f64], rng: &mut Rng) -> Result<Points, Error> {
-    let values = doubles(&to_vec(&x)).into_iter().zip(spread.iter().cycle());
+    let values = doubles(&to_vec(x)).into_iter().zip(spread.iter().cycle());
     let moved = values.map(|(x, s)| x + JITTER * s * normal(rng));
     from_f64(x.device(), moved, *x.shape())
 }
