@@ -31,7 +31,7 @@ def test_the_cells_run_in_their_order_and_go_on_in_another_kernel(fresh_kernel, 
     shown(kernel, evaluate)
     results = tmp_path / "results"
     assert {path.name for path in results.iterdir()} == {"results.json", "ed.csv", "losses.png", "losses.svg"}
-    assert len(json.loads((results / "results.json").read_text())["ed"]["losses"]) == 301
+    assert len(json.loads((results / "results.json").read_text())["ed"]["loss"]) == 301
     assert (results / "ed.csv").read_text().startswith("step,loss,mse\n0,")
     assert (tmp_path / "energy.safetensors").stat().st_size > 100_000
 
