@@ -4,11 +4,17 @@
 //! inside it are vectorised by the compiler for the level's instructions, and the matrix product
 //! works on the level's vectors itself. pulp supplies both without `unsafe` here.
 
-use super::transpose::{self, Square};
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 use pulp::{Scalar128b, Simd};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m256;
 use std::sync::OnceLock;
+
+/// Edge of the squares that are transposed in registers.
+pub(crate) const SQUARE: usize = 8;
+/// Eight rows of eight numbers.
+pub(crate) type Square = [[f32; SQUARE]; SQUARE];
 
 /// A set of vector instructions that this machine is known to have.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +129,13 @@ pub(crate) trait Width: Simd {
     /// The transpose of a square of numbers.
     #[inline(always)]
     fn transpose(self, square: Square) -> Square {
-        transpose::plain(square)
+        let mut out = square;
+        for (i, row) in out.iter_mut().enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = square[j][i];
+            }
+        }
+        out
     }
 }
 
@@ -134,7 +146,7 @@ impl Width for V4 {
 
     #[inline(always)]
     fn transpose(self, square: Square) -> Square {
-        transpose::avx(*self, square)
+        transpose(*self, square)
     }
 }
 
@@ -145,7 +157,7 @@ impl Width for V3 {
 
     #[inline(always)]
     fn transpose(self, square: Square) -> Square {
-        transpose::avx(self, square)
+        transpose(self, square)
     }
 }
 
@@ -158,6 +170,36 @@ impl Width for Scalar128b {
 impl Width for pulp::Scalar512b {
     const FUSED: bool = false;
     const HEIGHT: usize = 12;
+}
+
+/// The transpose with AVX: pairs of numbers, pairs of pairs, then halves of registers.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn transpose(v3: pulp::x86::V3, square: Square) -> Square {
+    let avx = v3.avx;
+    let [a, b, c, d, e, f, g, h]: [__m256; SQUARE] = pulp::cast(square);
+    let (upper, lower) = (quarters(v3, [a, b, c, d]), quarters(v3, [e, f, g, h]));
+    let mut out = [a; SQUARE];
+    for i in 0..SQUARE / 2 {
+        out[i] = avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
+        out[i + SQUARE / 2] = avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
+    }
+    pulp::cast(out)
+}
+
+/// Transposes the left four columns of four rows, and beside them the right four.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn quarters(v3: pulp::x86::V3, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+    let avx = v3.avx;
+    let (low, high) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+    let (next, last) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+    [
+        avx._mm256_shuffle_ps::<0x44>(low, next),
+        avx._mm256_shuffle_ps::<0xee>(low, next),
+        avx._mm256_shuffle_ps::<0x44>(high, last),
+        avx._mm256_shuffle_ps::<0xee>(high, last),
+    ]
 }
 
 /// A kernel bound to a level. pulp inlines `call` into a function compiled for that level, which

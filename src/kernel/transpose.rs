@@ -1,14 +1,7 @@
 //! Transposed copies, eight by eight numbers at a time.
 
 use super::product::Matrix;
-use super::simd::Width;
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::__m256;
-
-/// Edge of the squares that are transposed in registers.
-pub(crate) const SQUARE: usize = 8;
-/// Eight rows of eight numbers.
-pub(crate) type Square = [[f32; SQUARE]; SQUARE];
+use super::simd::{SQUARE, Width};
 
 /// Writes the first `count` rows of a matrix into the columns of `to`, which has `tile` columns and
 /// as many rows as are to be taken from each row.
@@ -52,48 +45,6 @@ pub(crate) fn transpose<W: Width>(
             to[j] = *from;
         }
     }
-}
-
-/// The transpose where no instructions are known for it.
-#[inline(always)]
-pub(crate) fn plain(square: Square) -> Square {
-    let mut out = square;
-    for (i, row) in out.iter_mut().enumerate() {
-        for (j, value) in row.iter_mut().enumerate() {
-            *value = square[j][i];
-        }
-    }
-    out
-}
-
-/// The transpose with AVX: pairs of numbers, pairs of pairs, then halves of registers.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn avx(v3: pulp::x86::V3, square: Square) -> Square {
-    let avx = v3.avx;
-    let [a, b, c, d, e, f, g, h]: [__m256; SQUARE] = pulp::cast(square);
-    let (upper, lower) = (quarters(v3, [a, b, c, d]), quarters(v3, [e, f, g, h]));
-    let mut out = [a; SQUARE];
-    for i in 0..SQUARE / 2 {
-        out[i] = avx._mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
-        out[i + SQUARE / 2] = avx._mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
-    }
-    pulp::cast(out)
-}
-
-/// Transposes the left four columns of four rows, and beside them the right four.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn quarters(v3: pulp::x86::V3, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
-    let avx = v3.avx;
-    let (low, high) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
-    let (next, last) = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
-    [
-        avx._mm256_shuffle_ps::<0x44>(low, next),
-        avx._mm256_shuffle_ps::<0xee>(low, next),
-        avx._mm256_shuffle_ps::<0x44>(high, last),
-        avx._mm256_shuffle_ps::<0xee>(high, last),
-    ]
 }
 
 #[cfg(test)]
