@@ -1,6 +1,5 @@
 //! The one error type of the crate.
 
-use crate::notebook::debug_text;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -73,12 +72,6 @@ pub enum Error {
     /// A notebook's figures fell outside of what it claims.
     #[error("{} of the notebook's claims failed: {}", .0.len(), .0.join("; "))]
     Claims(Vec<String>),
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&debug_text(&self.to_string()))
-    }
 }
 
 impl Error {

@@ -1,6 +1,6 @@
 //! A figure that changes while a cell runs.
 
-use super::Display;
+use super::display::Display;
 use crate::Error;
 use crate::plot::Figure;
 use std::time::{Duration, Instant};

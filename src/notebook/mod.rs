@@ -6,6 +6,7 @@
 pub mod cell;
 mod claims;
 mod display;
+mod figure;
 mod live;
 mod output;
 mod panics;
@@ -17,12 +18,9 @@ mod stdout;
 mod stop;
 pub(crate) mod table;
 
-pub(crate) use cell::fail;
 pub use claims::Claims;
 pub use display::show_html;
-pub(crate) use display::{Display, debug_figure};
 pub use live::Live;
-pub(crate) use output::debug_text;
 pub use progress::Progress;
 pub use results::{Recorded, Results};
 pub use start::start;

@@ -2,6 +2,8 @@
 
 use super::relay::Relay;
 use super::stdout::{OF_EVCXR, quoted, write};
+use crate::Error;
+use std::fmt;
 use std::sync::LazyLock;
 
 /// Who reads what this process prints.
@@ -49,10 +51,12 @@ pub(crate) fn line(text: &str) {
     }
 }
 
-/// What a `Debug` writes that holds text of others with its line ends: evcxr prints it as it is.
-pub(crate) fn debug_text(text: &str) -> String {
-    match Reader::get() {
-        Reader::Relay(_) | Reader::Evcxr => quoted(text),
-        Reader::Terminal => text.to_owned(),
+impl fmt::Debug for Error {
+    /// It may hold text of others with its line ends, and evcxr prints it as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Reader::get() {
+            Reader::Relay(_) | Reader::Evcxr => f.write_str(&quoted(&self.to_string())),
+            Reader::Terminal => write!(f, "{self}"),
+        }
     }
 }

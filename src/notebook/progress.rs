@@ -1,6 +1,6 @@
 //! Progress of long work: a bar that moves, or whole lines.
 
-use super::Display;
+use super::display::Display;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 

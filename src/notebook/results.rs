@@ -1,6 +1,6 @@
 //! A notebook's results as files.
 
-use super::Claims;
+use super::claims::Claims;
 use super::table::Table;
 use crate::plot::Figure;
 use crate::{Error, file};

@@ -1,8 +1,11 @@
 //! One pair of axes with lines and a picture in it.
 
 use super::axis::{Axis, Scale};
+use super::density_map::DensityMap;
+use super::image_grid::ImageGrid;
+use super::legend::Legend;
+use super::line::Line;
 use super::picture::Picture;
-use super::{DensityMap, Figure, ImageGrid, Legend, Line};
 use crate::Error;
 
 /// A line chart: a description, drawn when a cell shows it or [`Figure`] is asked for it.
@@ -138,24 +141,6 @@ impl Chart {
         self
     }
 
-    /// The chart as a figure of its own.
-    pub fn figure(self) -> Figure {
-        Figure::row([self])
-    }
-
-    /// Shows the chart below the notebook cell, at once: [`Figure::show`].
-    ///
-    /// # Errors
-    /// As [`Figure::png`].
-    pub fn show(&self) -> Result<(), Error> {
-        self.clone().figure().show()
-    }
-
-    /// Shows the chart below a notebook cell that ends in it; evcxr calls it.
-    pub fn evcxr_display(&self) {
-        self.clone().figure().evcxr_display();
-    }
-
     pub(crate) fn scales(&self) -> Result<(Scale, Scale), Error> {
         for line in &self.lines {
             line.check()?;
@@ -178,11 +163,5 @@ impl Chart {
         let bands = bands.flat_map(|(low, high)| low.iter().chain(high).copied());
         let y = all(|line| &line.y).chain(bands).chain(up);
         Ok((x, self.y.scale("y", y, padded)?))
-    }
-}
-
-impl std::fmt::Debug for Chart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(&self.clone().figure(), f)
     }
 }

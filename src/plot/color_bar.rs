@@ -1,8 +1,9 @@
 //! The colour bar of a figure.
 
-use super::area::{Area, failed};
+use super::area::{Area, failed, outline};
+use super::color_scale::ColorScale;
+use super::text;
 use super::theme::{self, font};
-use super::{ColorScale, frame, text};
 use crate::Error;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -47,7 +48,7 @@ impl ColorBar {
         let (left, right) = (px(GAP), px(GAP + BAR));
         let bottom = middle + height / 2;
         let at = |position: f64| bottom - (position * f64::from(height)).round() as i32;
-        frame::outline(area, [(left, at(1.0)), (right, bottom)], scale)?;
+        outline(area, [(left, at(1.0)), (right, bottom)], scale)?;
         let colors = ColorScale::colors();
         let all = colors.len() as f64;
         for (i, color) in colors.enumerate() {

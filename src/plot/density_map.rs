@@ -1,7 +1,7 @@
 //! A density over the plane, as colour.
 
-use super::ColorScale;
-use super::picture::Patch;
+use super::area::Patch;
+use super::color_scale::ColorScale;
 use crate::Error;
 use std::ops::Range;
 

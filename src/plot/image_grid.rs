@@ -1,6 +1,6 @@
 //! Small grey images side by side.
 
-use super::picture::Patch;
+use super::area::Patch;
 use crate::Error;
 use crate::tensors::{Points, to_vec};
 use dfdx::shapes::HasShape;

@@ -1,10 +1,11 @@
 //! A chart's legend: where it stands, and how it is drawn.
 
 use super::area::{Area, failed};
+use super::line::Line;
 use super::plane::line_style;
 use super::stroke::{Stroke, stroke};
+use super::text;
 use super::theme::{self, Color};
-use super::{Chart, Line, text};
 use crate::Error;
 use plotters::prelude::*;
 use plotters::style::Color as _;
@@ -51,8 +52,8 @@ pub(crate) struct List<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(crate) fn of(chart: &'a Chart, scale: f64) -> Self {
-        let lines = chart.lines.iter().enumerate();
+    pub(crate) fn of(lines: &'a [Line], scale: f64) -> Self {
+        let lines = lines.iter().enumerate();
         let entry =
             |(i, line): (usize, &'a Line)| Some((line.label.as_deref()?, line, line.color_or(i)));
         Self {

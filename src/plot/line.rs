@@ -1,6 +1,7 @@
 //! One line of a chart.
 
-use super::{Color, stroke::Stroke};
+use super::stroke::Stroke;
+use super::theme::Color;
 use crate::Error;
 
 /// A line through points, solid unless said otherwise.

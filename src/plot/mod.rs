@@ -17,9 +17,7 @@ mod embedded;
 mod figure;
 #[cfg(test)]
 mod figure_tests;
-mod frame;
 mod image_grid;
-mod layout;
 mod legend;
 mod line;
 mod pair_maps;

@@ -1,7 +1,12 @@
 //! All pairs of columns of points in more than two dimensions.
 
+use super::chart::Chart;
+use super::color_scale::ColorScale;
 use super::decimal::Decimal;
-use super::{Chart, ColorScale, DensityMap, Figure, Line, text, theme};
+use super::density_map::DensityMap;
+use super::figure::Figure;
+use super::line::Line;
+use super::{text, theme};
 use crate::Error;
 use std::ops::Range;
 

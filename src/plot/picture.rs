@@ -1,12 +1,10 @@
 //! What fills a chart's plane below its lines.
 
-use super::{DensityMap, ImageGrid};
+use super::area::Patch;
+use super::density_map::DensityMap;
+use super::image_grid::ImageGrid;
 use crate::Error;
-use plotters::prelude::RGBColor;
 use std::ops::Range;
-
-/// A rectangle of one colour, by its lower left and upper right corner in the plane's coordinates.
-pub(crate) type Patch = ([(f64, f64); 2], RGBColor);
 
 /// Pixels that images take in a figure at most, unless a size is given: twelve images of 28 x 28 pixels
 /// beside each other, twice as large and with the lines between them.

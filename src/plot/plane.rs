@@ -1,10 +1,10 @@
 //! The plane of a chart, and what is drawn on it.
 
-use super::Line;
 use super::area::{Area, failed};
 use super::axis::{Scale, Ticked};
 use super::clip::clip;
 use super::embedded::{Canvas, Embedded};
+use super::line::Line;
 use super::picture::Picture;
 use super::stroke::{Stroke, stroke};
 use super::theme::{self, Color};

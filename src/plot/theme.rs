@@ -75,6 +75,9 @@ pub(crate) const DISC: f64 = 2.6;
 pub(crate) const TITLE: f64 = 16.0;
 pub(crate) const LABEL: f64 = 15.0;
 pub(crate) const TICK: f64 = 13.0;
+/// Around the frame of a bare chart, and above it where it has a title.
+pub(crate) const BARE_MARGIN: u32 = 12;
+pub(crate) const BARE_TITLE: u32 = 20;
 
 const FAMILY: &str = "sans-serif";
 
