@@ -1,7 +1,6 @@
 //! Columns of a data set, by name and by number.
 
-use super::Dataset;
-use super::missing::Checks;
+use super::dataset::{Checks, Dataset, Units};
 use super::number::{self, Comma, Reading};
 use crate::Error;
 use std::sync::Arc;
@@ -98,7 +97,10 @@ impl Dataset {
             values,
             dimension: indices.len(),
             names: names.map(|names| indices.iter().map(|i| names[*i].clone()).collect()),
-            units: self.units.as_ref().map(|units| units.columns(indices)),
+            units: self.units.as_ref().map(|units| Units {
+                mean: indices.iter().map(|i| units.mean[*i]).collect(),
+                std: indices.iter().map(|i| units.std[*i]).collect(),
+            }),
             texts: indices.iter().map(|i| self.texts[*i].clone()).collect(),
             dropped: self.dropped,
             checks: Checks::default(),

@@ -3,7 +3,7 @@
 //! No general CSV reader: such a one knows no runs of spaces, counts lines by records, and leaves
 //! open what this is about, which is how the table is written ([`Layout`]).
 
-use super::Dataset;
+use super::dataset::Dataset;
 use super::dataset::Text;
 use super::foreign;
 use super::layout::Layout;

@@ -1,13 +1,11 @@
 //! A finite set of points.
 
-use super::Data;
-use super::missing::Checks;
-use super::units::Units;
+use super::source::Data;
 use crate::tensors::{Points, points, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// N points in D dimensions, kept in double precision, with the names of their columns where they
 /// are known.
@@ -48,6 +46,21 @@ pub struct Dataset {
     pub(super) checks: Checks,
 }
 
+/// What was taken out of the columns: original = mean + std · kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Units {
+    pub(super) mean: Vec<f64>,
+    pub(super) std: Vec<f64>,
+}
+
+/// What was found out about a set, once: what keeps its columns from being used as numbers, and in single
+/// precision.
+#[derive(Clone, Default)]
+pub(super) struct Checks {
+    pub(super) numbers: OnceLock<Option<String>>,
+    pub(super) single: OnceLock<Option<String>>,
+}
+
 /// What a column of text says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Text {
@@ -77,7 +90,12 @@ impl Dataset {
                  point the same coordinates"
             )));
         }
-        let values: Vec<f64> = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+        let values = rows.iter().flat_map(|row| row.as_ref()).copied().collect();
+        Self::whole(values, dimension)
+    }
+
+    /// A set from its values, none of which is missing.
+    fn whole(values: Vec<f64>, dimension: usize) -> Result<Self, Error> {
         if let Some(at) = values.iter().position(|value| value.is_nan()) {
             return Err(Error::Data(not_finite(&values, at, dimension)));
         }
@@ -145,9 +163,8 @@ impl Dataset {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn from_points(points: &Points) -> Result<Self, Error> {
-        let values: Vec<f64> = to_vec(points).into_iter().map(f64::from).collect();
-        let rows: Vec<&[f64]> = values.chunks_exact(points.shape().1.max(1)).collect();
-        Self::new(&rows)
+        let values = to_vec(points).into_iter().map(f64::from).collect();
+        Self::whole(values, points.shape().1)
     }
 
     /// The points one by one, in double precision.
@@ -176,8 +193,12 @@ impl Dataset {
     fn points_of(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Points, Error> {
         self.check_single()?;
         let (n, d) = (rows.len(), self.dimension);
-        let values = rows.flat_map(|i| &self.values[i * d..(i + 1) * d]);
-        points(values.map(|value| *value as f32).collect(), (n, d))
+        let mut values = Vec::with_capacity(n * d);
+        for i in rows {
+            let row = &self.values[i * d..(i + 1) * d];
+            values.extend(row.iter().map(|value| *value as f32));
+        }
+        points(values, (n, d))
     }
 }
 

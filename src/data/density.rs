@@ -1,8 +1,8 @@
 //! Energies whose normalising constant is known.
 
-use super::Data;
+use super::source::{Data, drawn};
 use crate::energy::{Energy, GaussianMixture, closed_form};
-use crate::tensors::{Points, points, to_vec};
+use crate::tensors::{Points, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
 
@@ -70,8 +70,7 @@ impl Data for GaussianMixture {
     }
 
     fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
-        let values = (0..n).flat_map(|_| self.draw(rng)).map(|x| x as f32);
-        points(values.collect(), (n, GaussianMixture::dimension(self)))
+        drawn(n, GaussianMixture::dimension(self), || self.draw(rng))
     }
 }
 

@@ -1,16 +1,8 @@
 //! Values that are missing, and what else keeps a column from being used as numbers.
 
-use super::Dataset;
+use super::dataset::Dataset;
 use super::number::{hint, quoted, why_not};
 use crate::Error;
-use std::sync::OnceLock;
-
-/// What was found out about a set, once.
-#[derive(Clone, Default)]
-pub(super) struct Checks {
-    numbers: OnceLock<Option<String>>,
-    single: OnceLock<Option<String>>,
-}
 
 /// A column has lost its resolution where single precision has fewer steps within a standard
 /// deviation.

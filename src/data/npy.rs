@@ -1,6 +1,6 @@
 //! NumPy's `.npy` files.
 
-use super::Dataset;
+use super::dataset::Dataset;
 
 /// What to do about an archive of arrays.
 pub(super) const ONE_OF_MANY: &str = "take one array out, for example by \

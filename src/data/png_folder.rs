@@ -1,6 +1,7 @@
 //! A folder of PNG images.
 
-use super::{Images, foreign};
+use super::foreign;
+use super::images::Images;
 use crate::{Error, file};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Points from files.
 
-use super::{Dataset, csv, foreign, npy};
+use super::dataset::Dataset;
+use super::{csv, foreign, npy};
 use crate::Error;
 use flate2::bufread::MultiGzDecoder;
 use std::io::{BufRead, BufReader, ErrorKind, Read};

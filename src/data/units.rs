@@ -1,26 +1,10 @@
 //! Columns to mean 0 and variance 1, and points back to the original units.
 
-use super::Dataset;
+use super::dataset::{Dataset, Units};
 use super::missing::{fits_single, listed};
 use crate::Error;
 use crate::tensors::{Points, points, to_vec};
 use dfdx::shapes::HasShape;
-
-/// What was taken out of the columns: original = mean + std · kept.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Units {
-    mean: Vec<f64>,
-    std: Vec<f64>,
-}
-
-impl Units {
-    pub(super) fn columns(&self, indices: &[usize]) -> Self {
-        Self {
-            mean: indices.iter().map(|i| self.mean[*i]).collect(),
-            std: indices.iter().map(|i| self.std[*i]).collect(),
-        }
-    }
-}
 
 impl Dataset {
     /// The set with mean 0 and variance 1 in every column, z_d = (x_d - m_d)/s_d, where

@@ -1,7 +1,7 @@
 //! The black squares of a checkerboard.
 
-use super::batch;
-use crate::data::{Data, Density};
+use crate::data::density::Density;
+use crate::data::source::{Data, drawn};
 use crate::energy::{Energy, closed_form};
 use crate::tensors::{Points, TapedPoints, TapedValues, Values};
 use crate::{Error, Rng};
@@ -106,7 +106,7 @@ impl Data for Checkerboard {
     }
 
     fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
-        batch(n, || draw(rng))
+        drawn(n, 2, || draw(rng))
     }
 }
 

@@ -12,10 +12,10 @@ mod shapes;
 pub use checkerboard::{Checkerboard, checkerboard};
 pub use rings::{Rings, circles, rings};
 
-use super::Data;
-use crate::data::Density;
+use super::density::Density;
+use super::source::{Data, drawn};
 use crate::energy::GaussianMixture;
-use crate::tensors::{Points, points};
+use crate::tensors::Points;
 use crate::{Error, Rng};
 use std::fmt;
 
@@ -217,20 +217,12 @@ impl Data for Toy {
             Toy::Checkerboard => checkerboard().sample(n, rng),
             Toy::Circles => circles().sample(n, rng),
             Toy::Rings => rings().sample(n, rng),
-            Toy::Moons => batch(n, || shapes::moons(rng)),
-            Toy::Pinwheel => batch(n, || shapes::pinwheel(rng)),
-            Toy::SwissRoll => batch(n, || shapes::swiss_roll(rng)),
-            Toy::TwoSpirals => batch(n, || shapes::two_spirals(rng)),
+            Toy::Moons => drawn(n, 2, || shapes::moons(rng)),
+            Toy::Pinwheel => drawn(n, 2, || shapes::pinwheel(rng)),
+            Toy::SwissRoll => drawn(n, 2, || shapes::swiss_roll(rng)),
+            Toy::TwoSpirals => drawn(n, 2, || shapes::two_spirals(rng)),
         }
     }
-}
-
-/// `n` draws as a batch, `(n, 2)`.
-fn batch(n: usize, mut draw: impl FnMut() -> [f64; 2]) -> Result<Points, Error> {
-    points(
-        (0..n).flat_map(|_| draw()).map(|x| x as f32).collect(),
-        (n, 2),
-    )
 }
 
 #[cfg(test)]

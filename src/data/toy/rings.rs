@@ -1,7 +1,7 @@
 //! Concentric rings in closed form.
 
-use super::batch;
-use crate::data::{Data, Density};
+use crate::data::density::Density;
+use crate::data::source::{Data, drawn};
 use crate::energy::{Energy, closed_form};
 use crate::tensors::{Points, TapedPoints, TapedValues, Values};
 use crate::{Error, Rng};
@@ -185,7 +185,7 @@ impl Data for Rings {
     }
 
     fn sample(&self, n: usize, rng: &mut Rng) -> Result<Points, Error> {
-        batch(n, || self.draw(rng))
+        drawn(n, 2, || self.draw(rng))
     }
 }
 
