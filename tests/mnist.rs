@@ -81,6 +81,28 @@ fn raw_and_packed_files_under_both_spellings_are_the_same() {
     assert_eq!(Mnist::read(folder.path()).unwrap(), raw);
 }
 
+/// By the crate `mnist`, which takes this size alone.
+#[test]
+fn a_complete_set_is_read_where_it_lies_and_what_is_packed_elsewhere() {
+    let files = [
+        images(60_000, 28, 28),
+        labels(60_000),
+        images(10_000, 28, 28),
+        labels(10_000),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in NAMES.iter().zip(&files).take(3) {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let path = folder.path().join(format!("{}.gz", NAMES[3]));
+    std::fs::write(path, packed(&files[3])).unwrap();
+    let digits = Mnist::read(folder.path()).unwrap();
+    assert!(digits.train.pixels() == &files[0][16..]);
+    assert!(digits.train.labels() == Some(&files[1][8..]));
+    assert!(digits.test.pixels() == &files[2][16..]);
+    assert!(digits.test.labels() == Some(&files[3][8..]));
+}
+
 #[test]
 fn a_missing_file_is_one_error_that_names_all() {
     let folder = tempfile::tempdir().unwrap();

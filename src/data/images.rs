@@ -1,6 +1,6 @@
 //! Grey images of one size.
 
-use super::Data;
+use super::source::Data;
 use crate::tensors::{Points, points};
 use crate::{Error, Rng};
 use std::fmt;
@@ -92,8 +92,12 @@ impl Images {
 
     fn points_of(&self, numbers: impl ExactSizeIterator<Item = usize>) -> Result<Points, Error> {
         let shape = (numbers.len(), self.size.0 * self.size.1);
-        let pixels = numbers.flat_map(|i| &self.pixels[i * shape.1..(i + 1) * shape.1]);
-        points(pixels.map(|p| f32::from(*p) / 127.5 - 1.0).collect(), shape)
+        let mut values = Vec::with_capacity(shape.0 * shape.1);
+        for i in numbers {
+            let pixels = &self.pixels[i * shape.1..(i + 1) * shape.1];
+            values.extend(pixels.iter().map(|p| f32::from(*p) / 127.5 - 1.0));
+        }
+        points(values, shape)
     }
 
     /// The first `n` images.

@@ -1,6 +1,7 @@
 //! The handwritten digits of MNIST.
 
-use super::{Images, idx};
+use super::idx;
+use super::images::Images;
 use crate::Error;
 use std::path::{Path, PathBuf};
 
@@ -66,17 +67,30 @@ impl Mnist {
             return Err(Error::read(folder, missing(folder)));
         };
         let paths = [train, train_labels, test, test_labels];
-        let mut contents = [const { Vec::new() }; 4];
-        for (path, bytes) in paths.iter().zip(&mut contents) {
-            *bytes = idx::read(path).map_err(|reason| Error::read(path, reason))?;
+        // The crate `mnist` reads files that are not packed, at paths in UTF-8.
+        let (mut plain, mut unpacked) = (paths.clone(), Vec::new());
+        for plain in &mut plain {
+            if idx::is_packed(plain) || plain.to_str().is_none() {
+                let file = idx::unpack(plain)?;
+                *plain = file.to_path_buf();
+                unpacked.push(file);
+            }
         }
-        let train = part([&paths[0], &paths[1]], [&contents[0], &contents[1]])?;
-        let test = part([&paths[2], &paths[3]], [&contents[2], &contents[3]])?;
-        let counts = (train.len(), test.len());
-        match counts == COMPLETE && train.size() == SIZE && test.size() == SIZE {
-            true => complete(&contents),
-            false => Ok(Self { train, test }),
+        let train = part([&paths[0], &paths[1]], [&plain[0], &plain[1]])?;
+        let test = part([&paths[2], &paths[3]], [&plain[2], &plain[3]])?;
+        let has = |part: &Part, count| part.0.count == count && part.0.size == SIZE;
+        if has(&train, COMPLETE.0) && has(&test, COMPLETE.1) {
+            return complete(folder, &plain);
         }
+        let read = |(images, labels): Part, path: &Path| {
+            let (size, pixels) = (images.size, images.pixels());
+            let pixels = pixels.map_err(|reason| Error::read(path, reason))?;
+            Images::new(size, pixels, Some(labels))
+        };
+        Ok(Self {
+            train: read(train, &paths[0])?,
+            test: read(test, &paths[2])?,
+        })
     }
 }
 
@@ -99,41 +113,55 @@ fn missing(folder: &Path) -> String {
     )
 }
 
-/// Images with their labels, checked.
-fn part([images, labels]: [&Path; 2], bytes: [&[u8]; 2]) -> Result<Images, Error> {
-    let (size, pixels) = idx::images(bytes[0]).map_err(|reason| Error::read(images, reason))?;
-    let numbers = idx::labels(bytes[1]).map_err(|reason| Error::read(labels, reason))?;
-    let count = pixels.len() / (size.0 * size.1);
-    if numbers.len() != count {
+/// Images, whose pixels are still in their file, with their labels.
+type Part = (idx::Images, Vec<u8>);
+
+/// A part of the set, checked, from what are those files unpacked.
+fn part([images, labels]: [&Path; 2], plain: [&Path; 2]) -> Result<Part, Error> {
+    let read = idx::Images::open(plain[0]).map_err(|reason| Error::read(images, reason))?;
+    let numbers = idx::labels(plain[1]).map_err(|reason| Error::read(labels, reason))?;
+    if numbers.len() != read.count {
         let reason = format!(
-            "{} labels for the {count} images of {}",
+            "{} labels for the {} images of {}",
             numbers.len(),
+            read.count,
             images.display()
         );
         return Err(Error::read(labels, reason));
     }
-    Images::new(size, pixels.to_vec(), Some(numbers.to_vec()))
+    Ok((read, numbers))
 }
 
-/// The complete set, by the crate `mnist`. It panics where a file is not as it should be, so it gets
-/// the bytes that were checked, in a folder of their own.
-fn complete(contents: &[Vec<u8>; 4]) -> Result<Mnist, Error> {
-    let folder = tempfile::tempdir().map_err(|error| Error::write(&std::env::temp_dir(), error))?;
-    for ((name, _), bytes) in FILES.iter().zip(contents) {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).map_err(|error| Error::write(&path, error))?;
-    }
-    let Some(path) = folder.path().to_str() else {
+/// The complete set, by the crate `mnist`. It panics where a file is not as it should be, so they were
+/// checked before.
+fn complete(folder: &Path, plain: &[PathBuf; 4]) -> Result<Mnist, Error> {
+    let [
+        Some(train),
+        Some(train_labels),
+        Some(test),
+        Some(test_labels),
+    ] = plain.each_ref().map(|path| path.to_str())
+    else {
         let reason = "the folder for temporary files has a name that is not UTF-8";
-        return Err(Error::write(folder.path(), reason));
+        return Err(Error::write(&std::env::temp_dir(), reason));
     };
-    let parsed = mnist::MnistBuilder::new()
-        .base_path(path)
-        .label_format_digit()
-        .training_set_length(COMPLETE.0 as u32)
-        .validation_set_length(0)
-        .test_set_length(COMPLETE.1 as u32)
-        .finalize();
+    let parse = || {
+        mnist::MnistBuilder::new()
+            .base_path("")
+            .training_images_filename(train)
+            .training_labels_filename(train_labels)
+            .test_images_filename(test)
+            .test_labels_filename(test_labels)
+            .label_format_digit()
+            .training_set_length(COMPLETE.0 as u32)
+            .validation_set_length(0)
+            .test_set_length(COMPLETE.1 as u32)
+            .finalize()
+    };
+    let changed = |_| Error::read(folder, "a file has changed while it was read");
+    let mut parsed = std::panic::catch_unwind(parse).map_err(changed)?;
+    // It has held the other part too.
+    parsed.trn_img.shrink_to_fit();
     Ok(Mnist {
         train: Images::new(SIZE, parsed.trn_img, Some(parsed.trn_lbl))?,
         test: Images::new(SIZE, parsed.tst_img, Some(parsed.tst_lbl))?,
