@@ -9,7 +9,7 @@ use super::draw::draw;
 use super::embedded::Embedded;
 use super::raster::{self, OVERSAMPLING};
 use super::{text, theme};
-use crate::Error;
+use crate::{Error, file};
 use plotters::prelude::*;
 use std::ops::Range;
 use std::path::Path;
@@ -163,16 +163,11 @@ impl Figure {
     /// As [`Figure::png`], if the file has another ending, or if it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        let write = |bytes: &[u8]| std::fs::write(path, bytes).map_err(|error| error.to_string());
-        let result = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("png") => write(&self.png()?),
-            Some("svg") => write(self.svg()?.as_bytes()),
-            _ => Err("a figure's file ends in .png or .svg".to_owned()),
-        };
-        result.map_err(|reason| Error::Write {
-            path: path.to_owned(),
-            reason,
-        })
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("png") => file::write(path, &self.png()?),
+            Some("svg") => file::write(path, self.svg()?.as_bytes()),
+            _ => Err(Error::write(path, "a figure's file ends in .png or .svg")),
+        }
     }
 
     /// In a line of text.

@@ -136,6 +136,32 @@ fn what_cannot_be_drawn_says_why() {
 }
 
 #[test]
+fn a_figure_that_cannot_be_saved_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || {
+        let all = std::fs::read_dir(folder.path()).unwrap();
+        let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        all.collect::<Vec<_>>()
+    };
+    let path = folder.path().join("waves.svg");
+    std::fs::write(&path, "old").unwrap();
+    assert!(Chart::new("empty").figure().save(&path).is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+    waves().figure().save(&path).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        waves().figure().svg().unwrap()
+    );
+    assert_eq!(names(), ["waves.svg"]);
+    // A folder has the name.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let message = waves().figure().save(&path).unwrap_err().to_string();
+    assert!(message.contains("waves.svg"), "{message}");
+    assert_eq!(names(), ["waves.svg"]);
+}
+
+#[test]
 fn pictures_are_small_in_an_svg_and_have_their_colours() {
     // 128 images of 28 x 28 pixels whose neighbours all differ, and a map beside them.
     let pixels: Vec<f32> = (0..128 * 28 * 28)
