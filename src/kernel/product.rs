@@ -57,6 +57,31 @@ pub(crate) struct Product<'a> {
 /// Columns in a tile, in vectors.
 const VECTORS: usize = 2;
 
+/// Calls a tile's function with its height as a constant of the language. Heights above 6 are compiled only
+/// for levels that have such tiles.
+macro_rules! with_height {
+    ($height:expr, $this:ident.$tile:ident::<$($generic:ident),+>($($argument:expr),+)) => {
+        match $height {
+            1 => $this.$tile::<$($generic,)+ 1>($($argument),+),
+            2 => $this.$tile::<$($generic,)+ 2>($($argument),+),
+            3 => $this.$tile::<$($generic,)+ 3>($($argument),+),
+            4 => $this.$tile::<$($generic,)+ 4>($($argument),+),
+            5 => $this.$tile::<$($generic,)+ 5>($($argument),+),
+            6 => $this.$tile::<$($generic,)+ 6>($($argument),+),
+            _ if W::HEIGHT > 6 => match $height {
+                7 => $this.$tile::<$($generic,)+ 7>($($argument),+),
+                8 => $this.$tile::<$($generic,)+ 8>($($argument),+),
+                9 => $this.$tile::<$($generic,)+ 9>($($argument),+),
+                10 => $this.$tile::<$($generic,)+ 10>($($argument),+),
+                11 => $this.$tile::<$($generic,)+ 11>($($argument),+),
+                _ => $this.$tile::<$($generic,)+ 12>($($argument),+),
+            },
+            _ => {}
+        }
+    };
+}
+pub(crate) use with_height;
+
 impl Kernel for Product<'_> {
     type Output = ();
 
@@ -77,23 +102,7 @@ impl Kernel for Product<'_> {
                 // As equal as possible: a low tile has too few sums in flight.
                 let height = height + usize::from(tile < higher);
                 let at = At { row, column };
-                match height {
-                    1 => self.tile::<W, 1>(width, at),
-                    2 => self.tile::<W, 2>(width, at),
-                    3 => self.tile::<W, 3>(width, at),
-                    4 => self.tile::<W, 4>(width, at),
-                    5 => self.tile::<W, 5>(width, at),
-                    6 => self.tile::<W, 6>(width, at),
-                    _ if W::HEIGHT > 6 => match height {
-                        7 => self.tile::<W, 7>(width, at),
-                        8 => self.tile::<W, 8>(width, at),
-                        9 => self.tile::<W, 9>(width, at),
-                        10 => self.tile::<W, 10>(width, at),
-                        11 => self.tile::<W, 11>(width, at),
-                        _ => self.tile::<W, 12>(width, at),
-                    },
-                    _ => {}
-                }
+                with_height!(height, self.tile::<W>(width, at));
                 row += height;
             }
             column += columns::<W>();

@@ -50,14 +50,8 @@ impl Claims {
             significant(*range.start()),
             significant(*range.end())
         );
-        let shown = significant(value);
-        self.add(
-            name,
-            json!(value),
-            &shown,
-            &accepted,
-            Verdict::of(range.contains(&value)),
-        );
+        let (shown, verdict) = (significant(value), Some(range.contains(&value)));
+        self.add(name, json!(value), &shown, &accepted, verdict);
     }
 
     /// A value of which nothing is claimed: it stands in the table and in the line for others to read.
@@ -73,21 +67,27 @@ impl Claims {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn report(&mut self, name: &str, value: f64) {
-        let (shown, verdict) = (significant(value), Verdict::None);
-        self.add(name, json!(value), &shown, "", verdict);
+        self.add(name, json!(value), &significant(value), "", None);
     }
 
     /// Claims that something is true.
     pub fn holds(&mut self, name: &str, value: bool) {
-        let shown = value.to_string();
-        self.add(name, json!(value), &shown, "true", Verdict::of(value));
+        self.add(name, json!(value), &value.to_string(), "true", Some(value));
     }
 
-    fn add(&mut self, name: &str, value: Value, shown: &str, accepted: &str, verdict: Verdict) {
+    /// Adds a row, with a verdict where something is claimed.
+    fn add(
+        &mut self,
+        name: &str,
+        value: Value,
+        shown: &str,
+        accepted: &str,
+        verdict: Option<bool>,
+    ) {
         let word = match verdict {
-            Verdict::None => "",
-            Verdict::Holds => "ok",
-            Verdict::Fails => "FAILED",
+            None => "",
+            Some(true) => "ok",
+            Some(false) => "FAILED",
         };
         let row = format!("{name:<38} {shown:>12}   {accepted:<20} {word}");
         self.rows.push(row.trim_end().to_owned());
@@ -99,7 +99,7 @@ impl Claims {
         let fields = [name, &value_field, accepted, word];
         self.table.push(fields.map(str::to_owned).into());
         self.values.insert(name.to_owned(), value);
-        if matches!(verdict, Verdict::Fails) {
+        if verdict == Some(false) {
             self.failures
                 .push(format!("{name} = {shown} is not in {accepted}"));
         }
@@ -133,22 +133,6 @@ impl Claims {
             Ok(())
         } else {
             Err(Error::Claims(self.failures.clone()))
-        }
-    }
-}
-
-/// Whether a claim holds, where one is made.
-enum Verdict {
-    None,
-    Holds,
-    Fails,
-}
-
-impl Verdict {
-    fn of(holds: bool) -> Self {
-        match holds {
-            true => Self::Holds,
-            false => Self::Fails,
         }
     }
 }

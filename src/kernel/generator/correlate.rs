@@ -1,6 +1,6 @@
 //! The gradient of a layer's weights.
 
-use crate::kernel::product::columns;
+use crate::kernel::product::{columns, with_height};
 use crate::kernel::simd::{Kernel, Width};
 
 /// Adds ∂L/∂W[i, o, tap] = Σ x[pixel, i] g[reached pixel, o] for one block of inputs i.
@@ -38,23 +38,7 @@ impl Kernel for Correlate<'_> {
                 for tile in 0..tiles {
                     let height = height + usize::from(tile < higher);
                     let at = At { row, tap };
-                    match height {
-                        1 => self.tile::<W, 1>(width, outer, at),
-                        2 => self.tile::<W, 2>(width, outer, at),
-                        3 => self.tile::<W, 3>(width, outer, at),
-                        4 => self.tile::<W, 4>(width, outer, at),
-                        5 => self.tile::<W, 5>(width, outer, at),
-                        6 => self.tile::<W, 6>(width, outer, at),
-                        _ if W::HEIGHT > 6 => match height {
-                            7 => self.tile::<W, 7>(width, outer, at),
-                            8 => self.tile::<W, 8>(width, outer, at),
-                            9 => self.tile::<W, 9>(width, outer, at),
-                            10 => self.tile::<W, 10>(width, outer, at),
-                            11 => self.tile::<W, 11>(width, outer, at),
-                            _ => self.tile::<W, 12>(width, outer, at),
-                        },
-                        _ => {}
-                    }
+                    with_height!(height, self.tile::<W>(width, outer, at));
                     row += height;
                 }
             }

@@ -1,7 +1,7 @@
 //! Products of gathered pixels with a layer's weights.
 
 use super::geometry::Class;
-use crate::kernel::product::columns;
+use crate::kernel::product::{columns, with_height};
 use crate::kernel::simd::{Kernel, Width};
 
 /// One block of target channels of some images: each pixel the sum over its taps of W[tap]ᵀ times the
@@ -73,22 +73,7 @@ impl Gather<'_> {
             let mut row = 0;
             for tile in 0..tiles {
                 let height = height + usize::from(tile < higher);
-                match height {
-                    1 => self.tile::<W, B, 1>(width, class, row),
-                    2 => self.tile::<W, B, 2>(width, class, row),
-                    3 => self.tile::<W, B, 3>(width, class, row),
-                    4 => self.tile::<W, B, 4>(width, class, row),
-                    5 => self.tile::<W, B, 5>(width, class, row),
-                    _ if W::HEIGHT > 6 => match height {
-                        6 => self.tile::<W, B, 6>(width, class, row),
-                        7 => self.tile::<W, B, 7>(width, class, row),
-                        8 => self.tile::<W, B, 8>(width, class, row),
-                        9 => self.tile::<W, B, 9>(width, class, row),
-                        10 => self.tile::<W, B, 10>(width, class, row),
-                        _ => self.tile::<W, B, 11>(width, class, row),
-                    },
-                    _ => {}
-                }
+                with_height!(height, self.tile::<W, B>(width, class, row));
                 row += height;
             }
         }

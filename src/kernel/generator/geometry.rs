@@ -37,39 +37,18 @@ impl Geometry {
 
     /// The output's pixels with the inputs that reach them.
     pub(crate) fn forward(&self) -> Vec<Class> {
-        let (height, width) = self.output().unwrap_or_default();
-        let axis = |outputs: usize, inputs: usize| {
-            let reaches = |o: usize, k: usize| {
-                let shifted = (o + self.padding).checked_sub(k)?;
-                let i = shifted / self.stride;
-                (shifted.is_multiple_of(self.stride) && i < inputs).then_some(i)
-            };
-            groups(outputs, self.kernel, reaches)
-        };
-        self.classes(
-            &axis(height, self.size.0),
-            &axis(width, self.size.1),
-            width,
-            self.size.1,
-        )
+        self.classes(self.output().unwrap_or_default(), self.size, |o, k| {
+            let shifted = (o + self.padding).checked_sub(k)?;
+            let is_whole = shifted.is_multiple_of(self.stride);
+            is_whole.then_some(shifted / self.stride)
+        })
     }
 
     /// The input's pixels with the outputs that they reach.
     pub(crate) fn reverse(&self) -> Vec<Class> {
-        let (height, width) = self.output().unwrap_or_default();
-        let axis = |inputs: usize, outputs: usize| {
-            let reached = |i: usize, k: usize| {
-                let o = (self.stride * i + k).checked_sub(self.padding)?;
-                (o < outputs).then_some(o)
-            };
-            groups(inputs, self.kernel, reached)
-        };
-        self.classes(
-            &axis(self.size.0, height),
-            &axis(self.size.1, width),
-            self.size.1,
-            width,
-        )
+        self.classes(self.size, self.output().unwrap_or_default(), |i, k| {
+            (self.stride * i + k).checked_sub(self.padding)
+        })
     }
 
     /// For each tap all pairs of an input pixel and the output pixel that it reaches.
@@ -87,17 +66,22 @@ impl Geometry {
         pairs
     }
 
-    /// Every group of rows with every group of columns.
+    /// Every group of rows with every group of columns, where `source` says along one axis which position
+    /// a tap takes to a target.
     fn classes(
         &self,
-        rows: &[Group],
-        columns: &[Group],
-        target: usize,
-        source: usize,
+        targets: (usize, usize),
+        sources: (usize, usize),
+        source: impl Fn(usize, usize) -> Option<usize>,
     ) -> Vec<Class> {
+        let axis = |targets: usize, sources: usize| {
+            let inside = |target, tap| source(target, tap).filter(|at| *at < sources);
+            groups(targets, self.kernel, inside)
+        };
+        let columns = axis(targets.1, sources.1);
         let mut classes = Vec::new();
-        for row in rows {
-            for column in columns {
+        for row in axis(targets.0, sources.0) {
+            for column in &columns {
                 let mut class = Class {
                     taps: Vec::new(),
                     targets: Vec::new(),
@@ -110,9 +94,10 @@ impl Geometry {
                 }
                 for (y, from_y) in &row.members {
                     for (x, from_x) in &column.members {
-                        class.targets.push(y * target + x);
+                        class.targets.push(y * targets.1 + x);
                         for y in from_y {
-                            class.sources.extend(from_x.iter().map(|x| y * source + x));
+                            let along = from_x.iter().map(|x| y * sources.1 + x);
+                            class.sources.extend(along);
                         }
                     }
                 }

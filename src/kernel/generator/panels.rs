@@ -67,9 +67,9 @@ impl Packed {
                 channels: (layer.inputs, layer.outputs),
             };
             let forward = packed.forward.chunks_mut(count / outputs).enumerate();
-            each(forward, |(n, to)| shape.fill_forward(weight, n, to));
+            each(forward, |(n, to)| shape.fill(weight, n, false, to));
             let reverse = packed.reverse.chunks_mut(count / inputs).enumerate();
-            each(reverse, |(n, to)| shape.fill_reverse(weight, n, to));
+            each(reverse, |(n, to)| shape.fill(weight, n, true, to));
             packed.bias[..bias.len()].copy_from_slice(bias);
             layers.push(packed);
         }
@@ -91,39 +91,25 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// W[i, o, tap] for the outputs of block n.
-    fn fill_forward(&self, weight: &[f32], n: usize, to: &mut [f32]) {
+    /// W[i, o, tap] for the outputs of block n, or in `reverse` for its inputs.
+    fn fill(&self, weight: &[f32], n: usize, reverse: bool, to: &mut [f32]) {
         let Self {
             block,
             taps,
             channels: (inputs, outputs),
         } = *self;
-        let columns = n * block..outputs.min((n + 1) * block);
-        let per_tap = inputs.div_ceil(block) * block * block;
-        for i in 0..inputs {
-            for (column, o) in columns.clone().enumerate() {
+        let (rows, all) = match reverse {
+            true => (outputs, inputs),
+            false => (inputs, outputs),
+        };
+        let columns = n * block..all.min((n + 1) * block);
+        let per_tap = rows.div_ceil(block) * block * block;
+        for row in 0..rows {
+            for (column, other) in columns.clone().enumerate() {
+                let (i, o) = if reverse { (other, row) } else { (row, other) };
                 let from = &weight[(i * outputs + o) * taps..][..taps];
                 for (tap, value) in from.iter().enumerate() {
-                    to[tap * per_tap + i * block + column] = *value;
-                }
-            }
-        }
-    }
-
-    /// W[i, o, tap] for the inputs of block n.
-    fn fill_reverse(&self, weight: &[f32], n: usize, to: &mut [f32]) {
-        let Self {
-            block,
-            taps,
-            channels: (inputs, outputs),
-        } = *self;
-        let columns = n * block..inputs.min((n + 1) * block);
-        let per_tap = outputs.div_ceil(block) * block * block;
-        for o in 0..outputs {
-            for (column, i) in columns.clone().enumerate() {
-                let from = &weight[(i * outputs + o) * taps..][..taps];
-                for (tap, value) in from.iter().enumerate() {
-                    to[tap * per_tap + o * block + column] = *value;
+                    to[tap * per_tap + row * block + column] = *value;
                 }
             }
         }
