@@ -281,11 +281,7 @@ impl Data for Dataset {
                 expected,
             ));
         }
-        self.points_of(
-            rand::seq::index::sample(rng, rows, n)
-                .into_vec()
-                .into_iter(),
-        )
+        self.points_of(rand::seq::index::sample(rng, rows, n).into_iter())
     }
 
     fn count(&self) -> Option<usize> {

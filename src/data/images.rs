@@ -182,11 +182,7 @@ impl Data for Images {
             let expected = format!("{n} or more for a sample of {n} different ones");
             return Err(Error::shape("the images", count, expected));
         }
-        self.points_of(
-            rand::seq::index::sample(rng, count, n)
-                .into_vec()
-                .into_iter(),
-        )
+        self.points_of(rand::seq::index::sample(rng, count, n).into_iter())
     }
 
     fn count(&self) -> Option<usize> {
