@@ -37,36 +37,31 @@ impl Layer<'_> {
 }
 
 impl<'a> Network<'a> {
-    /// A network of the widths D, h_1, ..., 1 with a weight and a bias for each layer.
+    /// A network of the widths D, h_1, ..., 1 whose parameters lie in one slice, in the order W_1, b_1, W_2,
+    /// b_2, ...
     ///
     /// # Errors
-    /// If the widths are fewer than two, one is 0, the last is not 1, or a slice has another
-    /// length than the widths ask for.
-    pub(crate) fn new(
+    /// If the widths are fewer than two, one is 0, the last is not 1, or the slice has another length than
+    /// they ask for.
+    pub(crate) fn from_flat(
         widths: &[usize],
         activation: Activation,
-        weights: &[&'a [f32]],
-        biases: &[&'a [f32]],
+        parameters: &'a [f32],
     ) -> Result<Self, Error> {
         if widths.len() < 2 || widths.contains(&0) || widths.last() != Some(&1) {
             let expected = "at least two widths, each positive and the last 1";
             return Err(Error::shape("the network", widths, expected));
         }
-        for (what, found) in [("weights", weights.len()), ("biases", biases.len())] {
-            if found != widths.len() - 1 {
-                let expected = format!("one for each of {} layers", widths.len() - 1);
-                return Err(Error::shape(what, found, expected));
-            }
-        }
-        let mut layers = Vec::with_capacity(weights.len());
-        let mut offset = 0;
-        for ((widths, weight), bias) in widths.windows(2).zip(weights).zip(biases) {
-            let (inputs, outputs) = (widths[0], widths[1]);
-            if inputs.checked_mul(outputs) != Some(weight.len()) || bias.len() != outputs {
-                let expected = format!("(({outputs}, {inputs}), {outputs})");
-                let found = (weight.len(), bias.len());
-                return Err(Error::shape("a weight and its bias", found, expected));
-            }
+        let (mut layers, mut offset) = (Vec::new(), 0);
+        for pair in widths.windows(2) {
+            let (inputs, outputs) = (pair[0], pair[1]);
+            let count = inputs.checked_mul(outputs);
+            let parts = count.and_then(|count| parameters[offset..].split_at_checked(count));
+            let parts = parts.and_then(|(weight, rest)| Some((weight, rest.get(..outputs)?)));
+            let Some((weight, bias)) = parts else {
+                let expected = format!("as many as the widths {widths:?} ask for");
+                return Err(Error::shape("the parameters", parameters.len(), expected));
+            };
             layers.push(Layer {
                 inputs,
                 outputs,
@@ -76,41 +71,15 @@ impl<'a> Network<'a> {
             });
             offset += weight.len() + bias.len();
         }
+        if offset != parameters.len() {
+            let expected = format!("{offset} for these widths");
+            return Err(Error::shape("the parameters", parameters.len(), expected));
+        }
         Ok(Self {
             layers,
             activation,
             level: Level::best(),
         })
-    }
-
-    /// A network whose parameters lie in one slice, in the order W_1, b_1, W_2, b_2, ...
-    ///
-    /// # Errors
-    /// As for [`Network::new`].
-    pub(crate) fn from_flat(
-        widths: &[usize],
-        activation: Activation,
-        parameters: &'a [f32],
-    ) -> Result<Self, Error> {
-        let (mut weights, mut biases, mut rest) = (Vec::new(), Vec::new(), parameters);
-        for widths in widths.windows(2) {
-            let weight = widths[0].checked_mul(widths[1]);
-            let parts = weight.and_then(|weight| rest.split_at_checked(weight));
-            let parts =
-                parts.and_then(|(weight, rest)| Some((weight, rest.split_at_checked(widths[1])?)));
-            let Some((weight, (bias, after))) = parts else {
-                let expected = format!("as many as the widths {widths:?} ask for");
-                return Err(Error::shape("the parameters", parameters.len(), expected));
-            };
-            weights.push(weight);
-            biases.push(bias);
-            rest = after;
-        }
-        if !rest.is_empty() {
-            let expected = format!("{} for these widths", parameters.len() - rest.len());
-            return Err(Error::shape("the parameters", parameters.len(), expected));
-        }
-        Self::new(widths, activation, &weights, &biases)
     }
 
     /// The same network computed with another level's instructions.
@@ -184,16 +153,9 @@ mod tests {
             assert!(network(widths, &p).is_err(), "{widths:?}");
         }
         assert!(network(&[1, 2, 1], &p[..3]).is_err());
-        let network = Network::new(
-            &[1, 2, 1],
-            Activation::Tanh,
-            &[&p[..2], &p[..2]],
-            &[&p[..2]],
-        );
-        assert!(network.is_err());
-        let network = Network::new(&[2, 1], Activation::Tanh, &[&p[..3]], &[&p[..1]]);
-        assert!(network.is_err());
-        let network = Network::new(&[2, 1], Activation::Tanh, &[&p[..2]], &[&p[..1]]).unwrap();
+        assert!(network(&[1, 2, 1], &p[..8]).is_err());
+        assert!(network(&[2, 1], &p[..4]).is_err());
+        let network = Network::from_flat(&[2, 1], Activation::Tanh, &p[..3]).unwrap();
         assert!(network.rows(&p[..3]).is_err());
     }
 }
