@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`simd`] | the choice of vector instructions |
 //! | [`math`], [`double`], [`activation`] | elementary functions |
-//! | [`product`], [`shallow`], [`weight`], [`transpose`] | matrix products |
+//! | [`product`], [`weight`], [`transpose`] | matrix products |
 //! | [`scratch`], [`lanes`] | memory and threads |
 //! | [`network`], [`affine`] | a network and its layers' products |
 //! | [`block`], [`gradient`], [`grouped`], [`prune`] | energies and their gradients, in blocks of rows |
@@ -43,7 +43,6 @@ mod prune;
 mod reference;
 mod score;
 mod scratch;
-mod shallow;
 mod simd;
 mod transpose;
 #[cfg(test)]
