@@ -360,9 +360,9 @@ fn an_epoch_sees_each_row_once() {
     assert_eq!(traces(&again), traces(&whole));
     let (trainer, seen) = run();
     let _ = trainer
+        .in_order()
         .epochs(2)
         .batch(10)
-        .in_order()
         .quiet()
         .fit(&rows)
         .unwrap();

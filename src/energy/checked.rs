@@ -1,10 +1,9 @@
 //! What an energy returns, with its shape checked: anybody may have written it. Whatever reads the
 //! values of an energy point by point asks here.
 
-use super::pull_back::along;
-use super::{Energy, Jets, Terms};
+use super::{Along, Asks, Energy, Jets, Terms};
 use crate::Error;
-use crate::tensors::{Points, TapedValues, Values};
+use crate::tensors::{Points, TapedValues, Values, from_vec};
 use dfdx::prelude::*;
 
 /// U at each point, `(B,)`.
@@ -31,8 +30,14 @@ pub(crate) fn gradient(energy: &dyn Energy, x: &Points) -> Result<(Values, Point
 
 /// U with its derivatives at each point, `(B,)`, `(B, K)` and `(B,)`.
 pub(crate) fn jets(energy: &dyn Energy, x: &Points, terms: &Terms) -> Result<Jets, Error> {
-    let directions = terms.directions()?;
-    let jets = energy.jets_taped(x, along(&directions))?;
+    let jets = match terms.asks() {
+        Asks::JetsAlong(directions, count) => {
+            let shape = (terms.count(), *count, terms.dimension());
+            let directions = from_vec(x.device(), directions.to_vec(), shape)?;
+            energy.jets_taped(x, Along::Directions(&directions))?
+        }
+        _ => energy.jets_taped(x, Along::Coordinates)?,
+    };
     let name = energy.type_name();
     check_values("U", name, jets.energy.shape(), x)?;
     check_values("the second derivative", name, jets.curvature.shape(), x)?;

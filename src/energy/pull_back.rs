@@ -1,9 +1,9 @@
 //! From a loss's terms to its value, and to its gradient in an energy's parameters.
 
 use super::parameters::backward;
-use super::{Along, Asks, Energy, Jets, Terms, Trainable, checked};
+use super::{Asks, Energy, Jets, Terms, Trainable, checked};
 use crate::Error;
-use crate::tensors::{DeviceError, GradientTape, device, from_vec, number, to_vec};
+use crate::tensors::{DeviceError, GradientTape, from_vec, number, to_vec};
 use dfdx::prelude::*;
 use std::ops::Range;
 
@@ -114,19 +114,6 @@ impl Terms<'_> {
         let loss = sum.put_tape(tape).try_add(rest).map_err(Error::tensor)?;
         Ok((value, loss))
     }
-
-    /// The directions of jets, as an energy takes them.
-    pub(super) fn directions(
-        &self,
-    ) -> Result<Option<Tensor<(usize, usize, usize), f32, AutoDevice>>, Error> {
-        match self.asks() {
-            Asks::JetsAlong(directions, count) => {
-                let shape = (self.count(), *count, self.dimension());
-                Ok(Some(from_vec(&device()?, directions.to_vec(), shape)?))
-            }
-            _ => Ok(None),
-        }
-    }
 }
 
 fn evaluate(terms: &Terms, numbers: &[f64]) -> (f64, Vec<f32>) {
@@ -160,13 +147,4 @@ fn joined(jets: &Jets) -> Vec<f64> {
 
 fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
-}
-
-/// As [`Along`] has them.
-pub(super) fn along(
-    directions: &Option<Tensor<(usize, usize, usize), f32, AutoDevice>>,
-) -> Along<'_> {
-    directions
-        .as_ref()
-        .map_or(Along::Coordinates, Along::Directions)
 }

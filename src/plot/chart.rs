@@ -8,7 +8,7 @@ use super::line::Line;
 use super::picture::Picture;
 use crate::Error;
 
-/// A line chart: a description, drawn when a cell shows it or [`Figure`] is asked for it.
+/// A line chart: a description, drawn when a cell shows it or [`Figure`](super::Figure) is asked for it.
 ///
 /// # Examples
 /// ```
@@ -135,7 +135,7 @@ impl Chart {
     }
 
     /// Leaves out ticks, labels and a legend beside the chart: what remains is the plane in a thin
-    /// frame below a smaller title, for maps in a [`Figure::grid`].
+    /// frame below a smaller title, for maps in a [`Figure::grid`](super::Figure::grid).
     pub fn bare(mut self) -> Self {
         self.bare = true;
         self

@@ -93,9 +93,9 @@ impl State {
         Ok(self.known.insert(known))
     }
 
-    /// Moves all points, of which nothing is known then. As many numbers as the points have.
+    /// Moves all points, of which nothing is known then. As many numbers as the points have: with others, the
+    /// next thing that is asked of the state is an error.
     pub fn go_to(&mut self, rows: Vec<f32>) {
-        debug_assert_eq!(rows.len(), self.rows.len());
         self.rows = rows;
         self.known = None;
     }
@@ -103,26 +103,47 @@ impl State {
     /// Moves the points that `takes` names to where the other state has them, with what is known of both.
     pub fn take_from(&mut self, other: &State, takes: &[bool]) {
         let d = self.shape.1;
-        let both = self.known.as_mut().zip(other.known.as_ref());
-        let moved = || {
-            takes
-                .iter()
-                .enumerate()
-                .filter(|(_, takes)| **takes)
-                .map(|(i, _)| i)
-        };
-        for i in moved() {
-            self.rows[i * d..(i + 1) * d].copy_from_slice(&other.rows[i * d..(i + 1) * d]);
-        }
-        match both {
-            Some((known, from)) => {
-                for i in moved() {
-                    known.energies[i] = from.energies[i];
-                    known.slopes[i * d..(i + 1) * d]
-                        .copy_from_slice(&from.slopes[i * d..(i + 1) * d]);
-                }
+        take(&mut self.rows, &other.rows, takes, d);
+        self.known = match (self.known.take(), &other.known) {
+            (Some(mut known), Some(from)) => {
+                take(&mut known.energies, &from.energies, takes, 1);
+                take(&mut known.slopes, &from.slopes, takes, d);
+                Some(known)
             }
-            None => self.known = None,
-        }
+            _ => None,
+        };
+    }
+}
+
+/// Takes rows of `d` numbers from another list.
+fn take(to: &mut [f32], from: &[f32], takes: &[bool], d: usize) {
+    let rows = to
+        .chunks_exact_mut(d.max(1))
+        .zip(from.chunks_exact(d.max(1)));
+    for ((to, from), _) in rows.zip(takes).filter(|(_, takes)| **takes) {
+        to.copy_from_slice(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::GaussianMixture;
+
+    #[test]
+    fn lists_of_other_lengths_are_errors_and_no_panics() {
+        let p = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0]).unwrap();
+        let mut state = State::at(&points(vec![1.0, 2.0, 3.0, 4.0], (2, 2)).unwrap());
+        let mut short = state.clone();
+        short.go_to(vec![0.0]);
+        assert!(short.x().is_err() && short.slopes(&p).is_err());
+        state.take_from(&short, &[true; 7]);
+        assert_eq!(state.rows(), [1.0, 2.0, 3.0, 4.0]);
+        let mut other = state.clone();
+        other.go_to(vec![5.0; 4]);
+        let _ = (state.energies(&p).unwrap(), other.energies(&p).unwrap());
+        state.take_from(&other, &[false, true]);
+        assert_eq!(state.rows(), [1.0, 2.0, 5.0, 5.0]);
+        assert_eq!(state.slopes(&p).unwrap(), [1.0, 2.0, 5.0, 5.0]);
     }
 }

@@ -34,8 +34,8 @@ pub(super) enum Visible {
 pub(super) enum Length {
     /// So many batches, each drawn by itself.
     Steps(usize),
-    /// So often through all points of a finite set, each time in another order, or in their own.
-    Epochs { count: usize, in_order: bool },
+    /// So often through all points of a finite set.
+    Epochs(usize),
 }
 
 /// A metric with its name and how often to take it.
@@ -48,6 +48,8 @@ pub(super) struct Watch {
 /// Settings and state of a run: all but what it trains.
 pub(super) struct Run {
     pub length: Length,
+    /// Whether epochs take the points in their order, not shuffled.
+    pub in_order: bool,
     pub batch: usize,
     pub optimisers: Vec<Box<dyn Optimiser>>,
     /// What the optimisers say of themselves before the first step.
@@ -229,7 +231,7 @@ impl Run {
 
     /// The number of points of a finite set, if the run goes through all of them.
     fn points_of(&self, data: &dyn Data) -> Result<Option<usize>, Error> {
-        let Length::Epochs { .. } = self.length else {
+        let Length::Epochs(count) = self.length else {
             return Ok(None);
         };
         match data.count() {
@@ -237,7 +239,7 @@ impl Run {
             Some(count) => Ok(Some(count)),
             None => Err(Error::setting(
                 "epochs",
-                format!("{:?}", self.length),
+                count,
                 "a number of `.steps(..)`: these data are no finite set",
             )),
         }
@@ -247,7 +249,7 @@ impl Run {
     fn total(&self, points: Option<usize>) -> usize {
         match (self.length, points) {
             (Length::Steps(steps), _) => steps,
-            (Length::Epochs { count, .. }, points) => {
+            (Length::Epochs(count), points) => {
                 count * points.unwrap_or(0).div_ceil(self.batch.max(1))
             }
         }
@@ -294,6 +296,12 @@ impl Run {
                     return Err(error);
                 }
             };
+            let names = objective.series();
+            if losses.is_empty() || losses.len() != names.len() {
+                restore(objective, &state.kept);
+                let expected = format!("one for each of {names:?}");
+                return Err(Error::shape("the losses", losses.len(), expected));
+            }
             state.rng = rng;
             let wrong = losses
                 .iter()
@@ -350,8 +358,8 @@ impl Run {
     }
 
     fn batch_of(&self, state: &mut State, data: &dyn Data, rng: &mut Rng) -> Result<Points, Error> {
-        if let (Length::Epochs { in_order, .. }, Some(points)) = (self.length, state.points) {
-            return data.points_at(self.rows_of(state, points, in_order));
+        if let (Length::Epochs(_), Some(points)) = (self.length, state.points) {
+            return data.points_at(self.rows_of(state, points));
         }
         data.sample(self.batch, rng).map_err(|error| match error {
             Error::Shape {
@@ -372,12 +380,12 @@ impl Run {
 
     /// Which points the next step takes. Each epoch has an order of its own, which depends on the seed
     /// and the epoch alone.
-    fn rows_of<'a>(&self, state: &'a mut State, points: usize, in_order: bool) -> &'a [usize] {
+    fn rows_of<'a>(&self, state: &'a mut State, points: usize) -> &'a [usize] {
         let per_epoch = points.div_ceil(self.batch);
         let (epoch, step) = (state.step / per_epoch, state.step % per_epoch);
         if state.order.as_ref().map(|(of, _)| *of) != Some(epoch) {
             let mut order: Vec<usize> = (0..points).collect();
-            if !in_order {
+            if !self.in_order {
                 let mut shuffling = rng(self.seed);
                 shuffling.set_stream(FIRST_EPOCH + epoch as u64);
                 order.shuffle(&mut shuffling);
@@ -616,10 +624,10 @@ impl Run {
         json!({
             "objective": objective.settings(),
             "batch": self.batch,
-            "batches": match self.length {
-                Length::Steps(_) => "drawn",
-                Length::Epochs { in_order: false, .. } => "shuffled epochs",
-                Length::Epochs { in_order: true, .. } => "epochs in order",
+            "batches": match (self.length, self.in_order) {
+                (Length::Steps(_), _) => "drawn",
+                (Length::Epochs(_), false) => "shuffled epochs",
+                (Length::Epochs(_), true) => "epochs in order",
             },
             "optimiser": self.optimiser_settings.join(" and "),
             "learning_rate": format!("{:?}", self.schedule),

@@ -55,7 +55,7 @@ impl Schedule {
         schedule.if_possible(factor > 0.0 && factor.is_finite() && every > 0)
     }
 
-    /// Times `factor` after every epoch.
+    /// Times `factor` after every epoch; 1 in runs whose length is given in steps.
     pub fn decay_by_epoch(factor: f64) -> Self {
         let name = format!("times {factor} every epoch");
         let schedule = Self::of(name, move |at| power(factor, at.epoch));

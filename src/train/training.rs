@@ -30,6 +30,7 @@ impl<O> Training<O> {
     ) -> Self {
         let run = Run {
             length: Length::Steps(1000),
+            in_order: false,
             batch: 128,
             optimisers: Vec::new(),
             optimiser_settings: Vec::new(),
@@ -57,19 +58,13 @@ impl<O> Training<O> {
     /// How often all points of a finite set are seen, each time in another order. An epoch's last batch may
     /// have fewer points. Raised after a run, `fit` goes on to the new number.
     pub fn epochs(mut self, epochs: usize) -> Self {
-        let in_order = matches!(self.run.length, Length::Epochs { in_order: true, .. });
-        self.run.length = Length::Epochs {
-            count: epochs,
-            in_order,
-        };
+        self.run.length = Length::Epochs(epochs);
         self
     }
 
     /// Takes the points in their order in each epoch, not shuffled.
     pub fn in_order(mut self) -> Self {
-        if let Length::Epochs { in_order, .. } = &mut self.run.length {
-            *in_order = true;
-        }
+        self.run.in_order = true;
         self
     }
 
