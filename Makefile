@@ -82,10 +82,10 @@ test-slow: data
 
 # valgrind knows no AVX-512.
 test-memory:
-	cargo test --lib --no-run
+	cargo test --package energy-discrepancy-kernels --no-run
 	for level in avx2 plain; do \
 		ED_SIMD=$$level valgrind --quiet --error-exitcode=1 --leak-check=no \
-			$$(ls -t target/debug/deps/energy_discrepancy-* | grep -v '\.' | head -n 1) kernel:: --skip twins || exit 1; \
+			$$(ls -t target/debug/deps/energy_discrepancy_kernels-* | grep -v '\.' | head -n 1) --skip twins || exit 1; \
 	done
 
 # The feature's tests without a GPU.

@@ -126,6 +126,16 @@ impl Error {
     }
 }
 
+impl From<crate::kernel::Misfit> for Error {
+    fn from(misfit: crate::kernel::Misfit) -> Self {
+        Error::Shape {
+            what: misfit.what,
+            found: misfit.found,
+            expected: misfit.expected,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

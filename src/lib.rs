@@ -43,7 +43,6 @@ pub mod energy;
 mod error;
 pub mod eval;
 mod file;
-mod kernel;
 pub mod lebm;
 pub mod loss;
 pub mod notebook;
@@ -57,6 +56,7 @@ pub mod train;
 
 pub use dfdx;
 pub use energy::Energy;
+pub(crate) use energy_discrepancy_kernels as kernel;
 pub use error::Error;
 pub use loss::EnergyDiscrepancy;
 pub use plotters;

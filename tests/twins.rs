@@ -21,7 +21,9 @@ struct Case {
 
 impl Case {
     fn all() -> impl Iterator<Item = Case> {
-        (0..60).map(Case::new)
+        // dfdx's kernels are slow where there is no GPU to run them.
+        let nets = if cfg!(feature = "cuda") { 20 } else { 60 };
+        (0..nets).map(Case::new)
     }
 
     fn new(seed: u64) -> Case {
@@ -123,16 +125,14 @@ fn energies_and_their_gradients_agree() {
     for case in Case::all() {
         let d = case.x.shape().1;
         let prior = LatentPrior::tilted_by(case.net.clone());
-        let frozen = (case.net.frozen().unwrap(), prior.frozen().unwrap());
+        // On a GPU nets have none.
+        let frozen = (case.net.frozen(), prior.frozen());
         let plain = Plain(case.net.clone());
         let (oracle, tilted) = (Oracle::of(&case.net), Oracle::of_prior(&prior));
-        let ways: [(&dyn Energy, &Oracle); 5] = [
-            (&case.net, &oracle),
-            (&plain, &oracle),
-            (&*frozen.0, &oracle),
-            (&prior, &tilted),
-            (&*frozen.1, &tilted),
-        ];
+        let mut ways: Vec<(&dyn Energy, &Oracle)> =
+            vec![(&case.net, &oracle), (&plain, &oracle), (&prior, &tilted)];
+        ways.extend(frozen.0.as_deref().map(|energy| (energy, &oracle)));
+        ways.extend(frozen.1.as_deref().map(|energy| (energy, &tilted)));
         let rows: Vec<Vec<f64>> = to_vec(&case.x).chunks(d).map(doubles).collect();
         for (energy, oracle) in ways {
             let (u, slopes) = energy.gradient(&case.x).unwrap();

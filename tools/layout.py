@@ -56,8 +56,8 @@ def cargo_program() -> Path:
 
 def source_files() -> list[Path]:
     """What the crate is built from."""
-    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
-    for folder in ("src", "assets"):
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", ROOT / "kernels" / "Cargo.toml"]
+    for folder in ("src", "assets", "kernels/src"):
         files += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
     return files
 

@@ -36,7 +36,11 @@ impl Drop for FusedMlp {
 
 impl FusedMlp {
     fn network(&self) -> Result<Network<'_>, Error> {
-        Network::from_flat(&self.widths, self.activation, &self.parameters)
+        Ok(Network::from_flat(
+            &self.widths,
+            self.activation,
+            &self.parameters,
+        )?)
     }
 
     /// Whether points of this shape, `(B, D)`, can enter the net.

@@ -35,7 +35,13 @@ impl Generator {
             let square: f64 = slopes.iter().map(|s| f64::from(*s).powi(2)).sum();
             (0.25 * square) as f32
         };
-        backward(&self.stack, self.packed(), &to_vec(z), error, wanted)
+        Ok(backward(
+            &self.stack,
+            self.packed(),
+            &to_vec(z),
+            error,
+            wanted,
+        )?)
     }
 }
 

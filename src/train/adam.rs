@@ -132,7 +132,7 @@ impl Optimiser for Adam {
             first,
             second,
         };
-        settings.step(step as u64, gradient, state)
+        Ok(settings.step(step as u64, gradient, state)?)
     }
 
     fn state(&mut self) -> Vec<(&'static str, &mut Vec<f32>)> {

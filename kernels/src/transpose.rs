@@ -50,7 +50,7 @@ pub(crate) fn transpose<W: Width>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{Kernel, Level};
+    use crate::simd::{Kernel, Level};
 
     struct Transpose<'a>(&'a [f32], usize, usize, &'a mut [f32]);
 

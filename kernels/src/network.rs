@@ -2,14 +2,14 @@
 
 use super::activation::Activation;
 use super::simd::Level;
-use crate::Error;
+use crate::Misfit;
 
 /// A multilayer perceptron U: R^D → R.
 ///
 /// a_0 = x, a_l = f(W_l a_{l-1} + b_l), U = W_L a_{L-1} + b_L, with any number L ≥ 1 of layers of
 /// any width.
 #[derive(Clone, Debug)]
-pub(crate) struct Network<'a> {
+pub struct Network<'a> {
     pub(crate) layers: Vec<Layer<'a>>,
     pub(crate) activation: Activation,
     pub(crate) level: Level,
@@ -43,14 +43,14 @@ impl<'a> Network<'a> {
     /// # Errors
     /// If the widths are fewer than two, one is 0, the last is not 1, or the slice has another length than
     /// they ask for.
-    pub(crate) fn from_flat(
+    pub fn from_flat(
         widths: &[usize],
         activation: Activation,
         parameters: &'a [f32],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Misfit> {
         if widths.len() < 2 || widths.contains(&0) || widths.last() != Some(&1) {
             let expected = "at least two widths, each positive and the last 1";
-            return Err(Error::shape("the network", widths, expected));
+            return Err(Misfit::new("the network", widths, expected));
         }
         let (mut layers, mut offset) = (Vec::new(), 0);
         for pair in widths.windows(2) {
@@ -60,7 +60,7 @@ impl<'a> Network<'a> {
             let parts = parts.and_then(|(weight, rest)| Some((weight, rest.get(..outputs)?)));
             let Some((weight, bias)) = parts else {
                 let expected = format!("as many as the widths {widths:?} ask for");
-                return Err(Error::shape("the parameters", parameters.len(), expected));
+                return Err(Misfit::new("the parameters", parameters.len(), expected));
             };
             layers.push(Layer {
                 inputs,
@@ -73,7 +73,7 @@ impl<'a> Network<'a> {
         }
         if offset != parameters.len() {
             let expected = format!("{offset} for these widths");
-            return Err(Error::shape("the parameters", parameters.len(), expected));
+            return Err(Misfit::new("the parameters", parameters.len(), expected));
         }
         Ok(Self {
             layers,
@@ -114,21 +114,21 @@ impl<'a> Network<'a> {
     ///
     /// # Errors
     /// If the length of `x` is no multiple of D.
-    pub(crate) fn rows(&self, x: &[f32]) -> Result<usize, Error> {
+    pub(crate) fn rows(&self, x: &[f32]) -> Result<usize, Misfit> {
         if !x.len().is_multiple_of(self.dimension()) {
             let expected = format!("(rows, {})", self.dimension());
-            return Err(Error::shape("x", x.len(), expected));
+            return Err(Misfit::new("x", x.len(), expected));
         }
         Ok(x.len() / self.dimension())
     }
 }
 
 /// Checks one slice's length.
-pub(crate) fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+pub(crate) fn check(what: &'static str, found: usize, expected: usize) -> Result<(), Misfit> {
     if found == expected {
         return Ok(());
     }
-    Err(Error::shape(what, found, format!("{expected}")))
+    Err(Misfit::new(what, found, format!("{expected}")))
 }
 
 #[cfg(test)]

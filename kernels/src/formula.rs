@@ -8,7 +8,7 @@ use super::simd::{Kernel, Level, Width};
 pub type Formula<'a> = dyn Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a;
 
 /// The same, and what the loss multiplies all terms with.
-pub(crate) type Scaled<'a> = (&'a Formula<'a>, f64);
+pub type Scaled<'a> = (&'a Formula<'a>, f64);
 
 /// The terms' sum from numbers in single precision, where the first term has the number `first`; their
 /// derivatives, each times the scale, replace `slopes`.

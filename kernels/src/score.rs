@@ -5,7 +5,7 @@ use super::jet_block::{JetBlock, JetBlocks};
 use super::lanes::{lanes, share, sum};
 use super::network::{Network, check};
 use super::scratch::with_scratch;
-use crate::Error;
+use crate::Misfit;
 
 /// The loss c Σ_r L(U, v_1 · ∇U, ..., v_K · ∇U, Σ_k v_kᵀ ∇²U v_k) at each row and its exact gradient ∂/∂θ, for a
 /// formula L and a scale c.
@@ -17,13 +17,13 @@ use crate::Error;
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn jet_gradient(
+pub fn jet_gradient(
     network: &Network,
     x: &[f32],
     directions: Option<(&[f32], usize)>,
     formula: Scaled,
     gradient: &mut [f32],
-) -> Result<f64, Error> {
+) -> Result<f64, Misfit> {
     let rows = network.rows(x)?;
     check("the gradient", gradient.len(), network.parameters())?;
     let d = network.dimension();

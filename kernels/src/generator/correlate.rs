@@ -1,7 +1,7 @@
 //! The gradient of a layer's weights.
 
-use crate::kernel::product::{columns, with_height};
-use crate::kernel::simd::{Kernel, Width};
+use crate::product::{columns, with_height};
+use crate::simd::{Kernel, Width};
 
 /// Adds ∂L/∂W[i, o, tap] = Σ x[pixel, i] g[reached pixel, o] for one block of inputs i.
 pub(super) struct Correlate<'a> {

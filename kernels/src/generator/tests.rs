@@ -1,8 +1,9 @@
 //! The fused passes beside the definition, at every level of instructions.
 
 use super::*;
-use crate::kernel::simd::Level;
-use crate::rng;
+use crate::simd::Level;
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 const SLOPE: f32 = 0.1;
@@ -28,7 +29,7 @@ fn small() -> (Vec<usize>, Vec<Geometry>) {
 }
 
 fn normals(n: usize, seed: u64) -> Vec<f32> {
-    let mut rng = rng(seed);
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
     (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! How threads share the work on a batch.
 
 use super::stack::Stack;
-use crate::kernel::lanes::each;
+use crate::lanes::each;
 
 /// Images that go through the layers together where threads share the channels. More would not stay in
 /// the cache that all cores have.

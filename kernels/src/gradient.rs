@@ -4,13 +4,13 @@ use super::block::{Block, Blocks};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
 use super::scratch::with_scratch;
-use crate::Error;
+use crate::Misfit;
 
 /// U of each row of `x` (`rows x D`).
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn energies(network: &Network, x: &[f32], out: &mut [f32]) -> Result<(), Error> {
+pub fn energies(network: &Network, x: &[f32], out: &mut [f32]) -> Result<(), Misfit> {
     let rows = network.rows(x)?;
     check("energies", out.len(), rows)?;
     let job = job(network, rows);
@@ -31,12 +31,12 @@ pub(crate) fn energies(network: &Network, x: &[f32], out: &mut [f32]) -> Result<
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn input_gradient(
+pub fn input_gradient(
     network: &Network,
     x: &[f32],
     energies: &mut [f32],
     gradient: &mut [f32],
-) -> Result<(), Error> {
+) -> Result<(), Misfit> {
     let rows = network.rows(x)?;
     check("energies", energies.len(), rows)?;
     check("the gradient", gradient.len(), x.len())?;
@@ -70,13 +70,13 @@ pub(crate) fn input_gradient(
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn backward(
+pub fn backward(
     network: &Network,
     x: &[f32],
     cotangent: &[f32],
     gradient: Option<&mut [f32]>,
     input_gradient: Option<&mut [f32]>,
-) -> Result<(), Error> {
+) -> Result<(), Misfit> {
     let rows = network.rows(x)?;
     check("the cotangent", cotangent.len(), rows)?;
     if let Some(gradient) = &gradient {

@@ -1,7 +1,7 @@
 //! Energy discrepancy's perturbed points.
 
 use super::network::check;
-use crate::Error;
+use crate::Misfit;
 
 /// Groups of a data point and its M particles: x_i, then x_ij = x_i + s (ξ_i + ξ'_ij).
 ///
@@ -10,19 +10,19 @@ use crate::Error;
 ///
 /// # Errors
 /// If the slices' lengths do not fit, or the dimension is 0.
-pub(crate) fn perturb(
+pub fn perturb(
     x: &[f32],
     dimension: usize,
     std: f32,
     shared: &[f32],
     own: &[f32],
     out: &mut [f32],
-) -> Result<(), Error> {
+) -> Result<(), Misfit> {
     check("the shared noise", shared.len(), x.len())?;
     check("the groups", out.len(), x.len().saturating_add(own.len()))?;
     if dimension == 0 || !x.len().is_multiple_of(dimension) {
         let expected = format!("(N, {dimension}), with D not 0");
-        return Err(Error::shape("x", x.len(), expected));
+        return Err(Misfit::new("x", x.len(), expected));
     }
     if x.is_empty() {
         return check("the particles' noise", own.len(), 0);

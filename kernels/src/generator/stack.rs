@@ -1,11 +1,11 @@
 //! The layers of a generator.
 
 use super::geometry::{Class, Geometry};
-use crate::Error;
+use crate::Misfit;
 
 /// Transposed convolutions, one after the other; the last has one output channel.
 #[derive(Clone, Debug)]
-pub(crate) struct Stack {
+pub struct Stack {
     pub(super) layers: Vec<Layer>,
     /// The slope of leaky ReLU.
     pub(super) slope: f32,
@@ -43,7 +43,7 @@ impl Stack {
     /// # Errors
     /// If there are not as many windows as layers, a number of channels is 0 or the last is not 1, or
     /// an image before a layer is not what the layer before makes.
-    pub(crate) fn new(channels: &[usize], windows: &[Geometry], slope: f32) -> Result<Self, Error> {
+    pub fn new(channels: &[usize], windows: &[Geometry], slope: f32) -> Result<Self, Misfit> {
         let fits = windows
             .windows(2)
             .all(|pair| pair[0].output() == Some(pair[1].size));
@@ -54,7 +54,7 @@ impl Stack {
         let (Some(last), true, true) = (last.filter(|w| w.output().is_some()), fits, channels_fit)
         else {
             let expected = "a window for each layer, and one channel at the end";
-            return Err(Error::shape("the generator", (channels, windows), expected));
+            return Err(Misfit::new("the generator", (channels, windows), expected));
         };
         let mut layers = Vec::new();
         let mut offset = 0;
@@ -89,17 +89,17 @@ impl Stack {
     }
 
     /// How many parameters there are.
-    pub(crate) fn parameters(&self) -> usize {
+    pub fn parameters(&self) -> usize {
         self.parameters
     }
 
     /// Channels of the input.
-    pub(crate) fn latent(&self) -> usize {
+    pub fn latent(&self) -> usize {
         self.layers[0].inputs * self.layers[0].pixels.0
     }
 
     /// Pixels of a picture.
-    pub(crate) fn pixels(&self) -> usize {
+    pub fn pixels(&self) -> usize {
         let (height, width) = self.last.output().unwrap_or_default();
         height * width
     }

@@ -4,20 +4,20 @@ use super::panels::Packed;
 use super::pass::Pass;
 use super::share::Share;
 use super::stack::Stack;
-use crate::Error;
-use crate::kernel::network::check;
-use crate::kernel::scratch::with_scratch;
+use crate::Misfit;
+use crate::network::check;
+use crate::scratch::with_scratch;
 
 /// The pictures of latent points z (`rows x latent`), `rows x pixels`.
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn forward(
+pub fn forward(
     stack: &Stack,
     packed: &Packed,
     z: &[f32],
     images: &mut [f32],
-) -> Result<(), Error> {
+) -> Result<(), Misfit> {
     let rows = rows(stack, z)?;
     check("the images", images.len(), rows * stack.pixels())?;
     let share = Share::of(stack, rows);
@@ -32,11 +32,11 @@ pub(crate) fn forward(
 
 /// The gradients that a backward pass is to give.
 #[derive(Default)]
-pub(crate) struct Wanted<'a> {
+pub struct Wanted<'a> {
     /// ∂L/∂z, `rows x latent`; overwritten.
-    pub(crate) z: Option<&'a mut [f32]>,
+    pub z: Option<&'a mut [f32]>,
     /// ∂L/∂θ in the order W_1, b_1, W_2, ...; overwritten.
-    pub(crate) parameters: Option<&'a mut [f32]>,
+    pub parameters: Option<&'a mut [f32]>,
 }
 
 /// Each picture's loss, and the gradients of their sum. `loss` gets a row, its picture and the place for
@@ -44,13 +44,13 @@ pub(crate) struct Wanted<'a> {
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn backward(
+pub fn backward(
     stack: &Stack,
     packed: &Packed,
     z: &[f32],
     loss: impl Fn(usize, &[f32], &mut [f32]) -> f32 + Sync,
     mut wanted: Wanted,
-) -> Result<Vec<f32>, Error> {
+) -> Result<Vec<f32>, Misfit> {
     let rows = rows(stack, z)?;
     if let Some(gradient) = &wanted.z {
         check("the gradient of z", gradient.len(), z.len())?;
@@ -98,10 +98,10 @@ pub(crate) fn backward(
     Ok(losses)
 }
 
-fn rows(stack: &Stack, z: &[f32]) -> Result<usize, Error> {
+fn rows(stack: &Stack, z: &[f32]) -> Result<usize, Misfit> {
     if !z.len().is_multiple_of(stack.latent()) {
         let expected = format!("(rows, {})", stack.latent());
-        return Err(Error::shape("z", z.len(), expected));
+        return Err(Misfit::new("z", z.len(), expected));
     }
     Ok(z.len() / stack.latent())
 }

@@ -2,29 +2,29 @@
 
 use super::network::check;
 use super::simd::{Kernel, Level, Width};
-use crate::Error;
+use crate::Misfit;
 
 /// Adam's settings, with PyTorch's names and meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Adam {
+pub struct Adam {
     /// Learning rate.
-    pub(crate) lr: f64,
+    pub lr: f64,
     /// Shares of the first and the second moment that a step keeps.
-    pub(crate) betas: [f64; 2],
+    pub betas: [f64; 2],
     /// Added to the denominator √v̂.
-    pub(crate) eps: f64,
+    pub eps: f64,
     /// This times the parameters is added to the gradient.
-    pub(crate) weight_decay: f64,
+    pub weight_decay: f64,
 }
 
 /// What a step changes; all slices have one length.
-pub(crate) struct State<'a> {
+pub struct State<'a> {
     /// p.
-    pub(crate) parameters: &'a mut [f32],
+    pub parameters: &'a mut [f32],
     /// m.
-    pub(crate) first: &'a mut [f32],
+    pub first: &'a mut [f32],
     /// v.
-    pub(crate) second: &'a mut [f32],
+    pub second: &'a mut [f32],
 }
 
 impl Adam {
@@ -40,11 +40,17 @@ impl Adam {
     ///
     /// # Errors
     /// If the slices differ in length.
-    pub(crate) fn step(self, step: u64, gradient: &[f32], state: State) -> Result<(), Error> {
+    pub fn step(self, step: u64, gradient: &[f32], state: State) -> Result<(), Misfit> {
         self.step_at(Level::best(), step, gradient, state)
     }
 
-    fn step_at(self, level: Level, step: u64, gradient: &[f32], state: State) -> Result<(), Error> {
+    fn step_at(
+        self,
+        level: Level,
+        step: u64,
+        gradient: &[f32],
+        state: State,
+    ) -> Result<(), Misfit> {
         let count = state.parameters.len();
         check("the gradient", gradient.len(), count)?;
         check("the first moment", state.first.len(), count)?;

@@ -4,7 +4,7 @@ use super::simd::{Kernel, Level, Width};
 
 /// Σ |a - b| over all pairs of a row of `a` and a row of `b`, both `rows x dimension`. Squares are added up
 /// in f32, distances in f64.
-pub(crate) fn sum_of_distances(a: &[f32], b: &[f32], dimension: usize) -> f64 {
+pub fn sum_of_distances(a: &[f32], b: &[f32], dimension: usize) -> f64 {
     Level::best().run(Distances { a, b, dimension })
 }
 
@@ -72,12 +72,12 @@ fn pairs<W: Width, const A: usize, const B: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng;
-    use rand::RngExt;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha12Rng;
 
     #[test]
     fn every_level_has_the_sum_of_the_definition() {
-        let mut rng = rng(0);
+        let mut rng = ChaCha12Rng::seed_from_u64(0);
         for (rows, others, dimension) in [(1, 1, 1), (2, 2, 8), (5, 4, 19), (7, 3, 784)] {
             let mut draw = |count: usize| -> Vec<f32> {
                 (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()

@@ -168,7 +168,7 @@ pub(crate) fn tanh<W: Width>(z: f32) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::simd::{Kernel, Level};
+    use crate::simd::{Kernel, Level};
 
     type Exact = fn(f64) -> f64;
 

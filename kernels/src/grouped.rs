@@ -7,7 +7,7 @@ use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
 use super::prune::{counting, gather};
 use super::scratch::with_scratch;
-use crate::Error;
+use crate::Misfit;
 
 /// Rows whose activations are kept at once if groups are small.
 const CHUNK: usize = 512;
@@ -24,18 +24,18 @@ const LARGE_GROUP: usize = 2048;
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub(crate) fn group_gradient(
+pub fn group_gradient(
     network: &Network,
     x: &[f32],
     group: usize,
     formula: Scaled,
     gradient: &mut [f32],
-) -> Result<f64, Error> {
+) -> Result<f64, Misfit> {
     let rows = network.rows(x)?;
     check("the gradient", gradient.len(), network.parameters())?;
     if group == 0 || !rows.is_multiple_of(group) {
         let expected = format!("a multiple of the group size {group} that is not 0");
-        return Err(Error::shape("x", (rows, network.dimension()), expected));
+        return Err(Misfit::new("x", (rows, network.dimension()), expected));
     }
     if group > LARGE_GROUP {
         return large(network, x, group, formula, gradient);
@@ -131,7 +131,7 @@ fn large(
     group: usize,
     formula: Scaled,
     gradient: &mut [f32],
-) -> Result<f64, Error> {
+) -> Result<f64, Misfit> {
     let rows = network.rows(x)?;
     with_scratch(2 * rows, |data| {
         let (values, cotangent) = data.split_at_mut(rows);

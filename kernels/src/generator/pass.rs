@@ -7,8 +7,8 @@ use super::geometry::Class;
 use super::panels::{Packed, load, unload};
 use super::share::Share;
 use super::stack::{Layer, Stack};
-use crate::kernel::lanes::each;
-use crate::kernel::scratch::with_scratch;
+use crate::lanes::each;
+use crate::scratch::with_scratch;
 
 /// Some images on their way.
 pub(super) struct Pass<'a> {

@@ -1,8 +1,8 @@
 //! Products of gathered pixels with a layer's weights.
 
 use super::geometry::Class;
-use crate::kernel::product::{columns, with_height};
-use crate::kernel::simd::{Kernel, Width};
+use crate::product::{columns, with_height};
+use crate::simd::{Kernel, Width};
 
 /// One block of target channels of some images: each pixel the sum over its taps of W[tap]ᵀ times the
 /// source pixel.

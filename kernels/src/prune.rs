@@ -69,9 +69,9 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::reference::{Reference, assert_close, discrepancy, each, points};
-    use crate::kernel::simd::Level;
-    use crate::kernel::{Activation, backward, group_gradient};
+    use crate::reference::{Reference, assert_close, discrepancy, each, points};
+    use crate::simd::Level;
+    use crate::{Activation, backward, group_gradient};
 
     #[test]
     fn the_rows_below_the_rounding_of_the_sum_are_left_out() {

@@ -2,12 +2,15 @@
 
 /// A transposed convolution's window over images of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Geometry {
+pub struct Geometry {
     /// Height and width of the input.
-    pub(crate) size: (usize, usize),
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
-    pub(crate) padding: usize,
+    pub size: (usize, usize),
+    /// The window's edge k.
+    pub kernel: usize,
+    /// s, pixels of the output between two of the input.
+    pub stride: usize,
+    /// p, pixels that are cut off at each edge of the output.
+    pub padding: usize,
 }
 
 /// Target pixels that are reached through the same taps.
@@ -23,7 +26,7 @@ pub(crate) struct Class {
 
 impl Geometry {
     /// Height and width of the output: s (h - 1) + k - 2 p. None where that is not positive.
-    pub(crate) fn output(&self) -> Option<(usize, usize)> {
+    pub fn output(&self) -> Option<(usize, usize)> {
         let side = |input: usize| {
             let whole = self.stride * input.checked_sub(1)? + self.kernel;
             whole.checked_sub(2 * self.padding).filter(|side| *side > 0)
@@ -31,7 +34,8 @@ impl Geometry {
         Some((side(self.size.0)?, side(self.size.1)?))
     }
 
-    pub(crate) fn taps(&self) -> usize {
+    /// k², the window's taps.
+    pub fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
 
@@ -52,7 +56,7 @@ impl Geometry {
     }
 
     /// For each tap all pairs of an input pixel and the output pixel that it reaches.
-    pub(crate) fn pairs(&self) -> Vec<Vec<(usize, usize)>> {
+    pub fn pairs(&self) -> Vec<Vec<(usize, usize)>> {
         let mut pairs = vec![Vec::new(); self.taps()];
         for class in self.reverse() {
             let sources = class.sources.chunks_exact(class.taps.len());

@@ -20,7 +20,7 @@ const PAIRS: usize = 256;
 /// a generator gives the same bits with every [`Level`] and on every machine. It is advanced by as
 /// many 32-bit words as there are numbers, rounded up to an even count; numbers depend on how many
 /// are asked for in one call.
-pub(crate) fn fill_normal(rng: &mut ChaCha12Rng, out: &mut [f32]) {
+pub fn fill_normal(rng: &mut ChaCha12Rng, out: &mut [f32]) {
     fill_at(Level::best(), rng, out);
 }
 

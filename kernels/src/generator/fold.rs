@@ -1,8 +1,8 @@
 //! The last layer, whose taps stand in the channels' place.
 
 use super::geometry::Geometry;
-use crate::kernel::math::tanh;
-use crate::kernel::simd::{Kernel, Width};
+use crate::math::tanh;
+use crate::simd::{Kernel, Width};
 
 /// Pictures from the taps' contributions: tanh of the bias and all that reaches a pixel.
 pub(super) struct Fold<'a> {

@@ -5,13 +5,13 @@ use super::simd::{Kernel, Level, Width};
 
 /// log(w + Σ_{j=1..M} exp(U_0 - U_j)) of each group of energies U_0, ..., U_M.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Discrepancy {
+pub struct Discrepancy {
     /// M, at least 1.
-    pub(crate) particles: usize,
+    pub particles: usize,
     /// w ≥ 0.
-    pub(crate) stabilisation: f64,
+    pub stabilisation: f64,
     /// What each group's loss is multiplied with.
-    pub(crate) scale: f64,
+    pub scale: f64,
 }
 
 /// Groups that go through the vector units side by side.
@@ -23,7 +23,7 @@ impl Discrepancy {
     ///
     /// Stable for energies of any size: with d_j = U_0 - U_j and m = max(ln w, d_1, ..., d_M) it is
     /// m + ln(w e^-m + Σ e^(d_j - m)). An infinite U_j counts nothing. NaN stays NaN.
-    pub(crate) fn evaluate(self, energies: &[f64], slopes: &mut [f64]) -> f64 {
+    pub fn evaluate(self, energies: &[f64], slopes: &mut [f64]) -> f64 {
         self.evaluate_at(Level::best(), energies, slopes)
     }
 

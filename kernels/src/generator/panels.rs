@@ -1,9 +1,9 @@
 //! Numbers in blocks of channels.
 
 use super::stack::Stack;
-use crate::kernel::lanes::each;
-use crate::kernel::product::columns_at;
-use crate::kernel::simd::Level;
+use crate::lanes::each;
+use crate::product::columns_at;
+use crate::simd::Level;
 
 /// Copies `rows x channels`, a pixel each, into blocks, 0 behind the last channel.
 pub(super) fn load(rows: &[f32], channels: usize, block: usize, to: &mut [f32]) {
@@ -24,7 +24,7 @@ pub(super) fn unload(from: &[f32], channels: usize, block: usize, rows: &mut [f3
 
 /// A stack's weights as the products read them.
 #[derive(Clone, Debug)]
-pub(crate) struct Packed {
+pub struct Packed {
     pub(super) level: Level,
     pub(super) block: usize,
     pub(super) layers: Vec<PackedLayer>,
@@ -44,7 +44,7 @@ pub(super) struct PackedLayer {
 
 impl Packed {
     /// Packs parameters in the order W_1, b_1, W_2, ..., each W as PyTorch keeps it: `(in, out, k, k)`.
-    pub(crate) fn new(stack: &Stack, parameters: &[f32]) -> Self {
+    pub fn new(stack: &Stack, parameters: &[f32]) -> Self {
         Self::at(Level::best(), stack, parameters)
     }
 

@@ -32,7 +32,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use batch::{Wanted, backward, forward};
-pub(crate) use geometry::Geometry;
-pub(crate) use panels::Packed;
-pub(crate) use stack::Stack;
+pub use batch::{Wanted, backward, forward};
+pub use geometry::Geometry;
+pub use panels::Packed;
+pub use stack::Stack;
