@@ -1,6 +1,7 @@
 //! Energy discrepancy's loss of groups of energies.
 
 use super::double::{exp_negative, ln};
+use super::scratch::with_scratch;
 use super::simd::{Kernel, Level, Width};
 
 /// log(w + Σ_{j=1..M} exp(U_0 - U_j)) of each group of energies U_0, ..., U_M.
@@ -14,8 +15,9 @@ pub struct Discrepancy {
     pub scale: f64,
 }
 
-/// Groups that go through the vector units side by side.
-const LANES: usize = 8;
+/// Groups that go through the vector units side by side: so many that the compiler keeps the loops over them,
+/// which it vectorises, and does not write them out.
+const LANES: usize = 32;
 
 impl Discrepancy {
     /// The scaled sum of the losses, with its derivative over each energy written to `slopes`; both slices are
@@ -28,11 +30,13 @@ impl Discrepancy {
     }
 
     fn evaluate_at(self, level: Level, energies: &[f64], slopes: &mut [f64]) -> f64 {
-        level.run(Evaluate {
-            discrepancy: self,
-            energies,
-            slopes,
-            buffer: &mut vec![[0.0; LANES]; 1 + self.particles],
+        with_scratch((1 + self.particles) * LANES, |buffer| {
+            level.run(Evaluate {
+                discrepancy: self,
+                energies,
+                slopes,
+                buffer: buffer.as_chunks_mut().0,
+            })
         })
     }
 }
@@ -62,18 +66,18 @@ impl Kernel for Evaluate<'_> {
             .chunks(group * LANES)
             .zip(slopes.chunks_mut(group * LANES));
         for (energies, slopes) in blocks {
-            for (lane, energies) in energies.chunks_exact(group).enumerate() {
-                for (to, energy) in buffer.iter_mut().zip(energies) {
-                    to[lane] = *energy;
+            for (j, to) in buffer.iter_mut().enumerate() {
+                for (to, energies) in to.iter_mut().zip(energies.chunks_exact(group)) {
+                    *to = energies[j];
                 }
             }
             let losses = lanes::<W>(discrepancy, buffer);
-            for (lane, slopes) in slopes.chunks_exact_mut(group).enumerate() {
-                for (to, from) in slopes.iter_mut().zip(buffer.iter()) {
-                    *to = from[lane];
+            for (j, from) in buffer.iter().enumerate() {
+                for (from, slopes) in from.iter().zip(slopes.chunks_exact_mut(group)) {
+                    slopes[j] = *from;
                 }
-                loss += losses[lane];
             }
+            loss += losses[..energies.len() / group].iter().sum::<f64>();
         }
         loss * discrepancy.scale
     }
@@ -111,7 +115,14 @@ fn lanes<W: Width>(discrepancy: Discrepancy, buffer: &mut [[f64; LANES]]) -> [f6
     }
     for other in others.iter_mut() {
         for lane in 0..LANES {
-            other[lane] = exp_negative::<W>(other[lane] - largest[lane]);
+            other[lane] -= largest[lane];
+        }
+    }
+    for other in others.as_flattened_mut() {
+        *other = exp_negative::<W>(*other);
+    }
+    for other in others.iter() {
+        for lane in 0..LANES {
             sum[lane] += other[lane];
         }
     }

@@ -1,5 +1,6 @@
 //! A loss's formula on what a network gives for some rows.
 
+use super::scratch::with_scratch;
 use super::simd::{Kernel, Level, Width};
 
 /// Some terms of a loss: `(the number of the first, the numbers that they are functions of, one term after the
@@ -21,12 +22,16 @@ pub(crate) fn evaluate(
     numbers: &[f32],
     slopes: &mut [f32],
 ) -> f64 {
-    let (level, mut room) = (Level::best(), vec![0.0; 2 * numbers.len()]);
-    let (wide, wide_slopes) = room.split_at_mut(numbers.len());
-    level.run(Widen(numbers, wide));
-    let total = formula(first, wide, wide_slopes);
-    level.run(Narrow(wide_slopes, scale, slopes));
-    total * scale
+    let level = Level::best();
+    with_scratch(2 * numbers.len(), |room| {
+        let (wide, wide_slopes) = room.split_at_mut(numbers.len());
+        level.run(Widen(numbers, wide));
+        // A formula of a reader's own may count on it.
+        wide_slopes.fill(0.0);
+        let total = formula(first, wide, wide_slopes);
+        level.run(Narrow(wide_slopes, scale, slopes));
+        total * scale
+    })
 }
 
 struct Widen<'a>(&'a [f32], &'a mut [f64]);
