@@ -6,7 +6,8 @@
 //! The same steps in JAX (without those of the latent model) and PyTorch are in `benches/peers`, all
 //! but `ed_wide`: that is `ed_m32` with noise of standard deviation 50 and a net from 500 steps
 //! of training, as only such a net tells the data from their particles so sharply that most of these
-//! count for nothing in the gradient.
+//! count for nothing in the gradient. `own_ed_m4` is `ed_m4` and `own_sm` is `sm` with the loss written here, as a
+//! reader would; `own_dsm` is denoising score matching so.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Not part of the library.
 
@@ -15,7 +16,7 @@ use energy_discrepancy::lebm::reconstruction_gradient;
 use energy_discrepancy::prelude::*;
 use std::time::Instant;
 
-const CASES: [&str; 13] = [
+const CASES: [&str; 16] = [
     "ed_m1",
     "ed_m4",
     "ed_m32",
@@ -29,6 +30,9 @@ const CASES: [&str; 13] = [
     "generator32_input",
     "generator32_full",
     "lebm_mini",
+    "own_ed_m4",
+    "own_sm",
+    "own_dsm",
 ];
 
 struct Options {
@@ -101,6 +105,71 @@ fn training(seconds: f64, mut net: Mlp, mut loss: impl Loss, x: &Points, rate: f
     })
 }
 
+/// Energy discrepancy as a reader writes it.
+#[derive(Debug)]
+struct OwnDiscrepancy;
+
+impl Loss for OwnDiscrepancy {
+    fn terms(&mut self, _: &dyn Energy, x: &Points, rng: &mut Rng) -> Result<Terms<'_>, Error> {
+        let (rows, d, m) = (to_vec(x), x.shape().1, 4);
+        let (shared, own) = (normals(rows.len(), rng), normals(rows.len() * m, rng));
+        let mut groups = Vec::with_capacity(rows.len() * (1 + m));
+        for (i, x) in rows.chunks(d).enumerate() {
+            groups.extend_from_slice(x);
+            for own in own[i * m * d..(i + 1) * m * d].chunks(d) {
+                groups.extend((0..d).map(|k| x[k] + shared[i * d + k] + own[k]));
+            }
+        }
+        Terms::of_energies(groups, d, 1 + m, |_, u, slope| {
+            let others = u[1..].iter();
+            let most = others.fold(0.0, |most: f64, other| most.max(u[0] - other));
+            slope[0] = 0.0;
+            let mut sum = (-most).exp();
+            for j in 1..u.len() {
+                slope[j] = -(u[0] - u[j] - most).exp();
+                sum -= slope[j];
+            }
+            for j in 1..u.len() {
+                slope[j] /= sum;
+                slope[0] -= slope[j];
+            }
+            most + sum.ln()
+        })
+    }
+}
+
+/// Score matching, and denoising score matching with noise of this standard deviation.
+#[derive(Debug)]
+enum OwnScoreMatching {
+    Exact,
+    Denoising(f32),
+}
+
+impl Loss for OwnScoreMatching {
+    fn terms(&mut self, _: &dyn Energy, x: &Points, rng: &mut Rng) -> Result<Terms<'_>, Error> {
+        let d = x.shape().1;
+        match *self {
+            Self::Exact => Terms::of_jets(to_vec(x), d, move |_, jet, slopes| {
+                slopes.copy_from_slice(jet);
+                (slopes[0], slopes[d + 1]) = (0.0, -1.0);
+                jet[1..=d].iter().map(|g| 0.5 * g * g).sum::<f64>() - jet[d + 1]
+            }),
+            Self::Denoising(std) => {
+                let noise = normals(x.shape().0 * d, rng);
+                let x = to_vec(x);
+                let noisy = x.iter().zip(&noise).map(|(x, n)| x + std * n);
+                Terms::of_jets(noisy.collect(), d, move |i, jet, slopes| {
+                    slopes.fill(0.0);
+                    for k in 0..d {
+                        slopes[1 + k] = jet[1 + k] - f64::from(noise[i * d + k] / std);
+                    }
+                    0.5 * slopes[1..=d].iter().map(|s| s * s).sum::<f64>()
+                })
+            }
+        }
+    }
+}
+
 fn normal(d: usize) -> GaussianMixture {
     GaussianMixture::new(&[1.0], &[vec![0.0; d]], &[2.0]).unwrap()
 }
@@ -113,6 +182,9 @@ fn measure(case: &str, seconds: f64) -> f64 {
     let wide = || Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0).unwrap();
     let x = sample(128, 2);
     match case {
+        "own_ed_m4" => training(seconds, wide(), OwnDiscrepancy, &x, 1e-3),
+        "own_sm" => training(seconds, wide(), OwnScoreMatching::Exact, &x, 1e-3),
+        "own_dsm" => training(seconds, wide(), OwnScoreMatching::Denoising(0.5), &x, 1e-3),
         "sm" => training(seconds, wide(), ScoreMatching, &x, 1e-3),
         "cd" => training(seconds, wide(), ContrastiveDivergence::default(), &x, 1e-3),
         "ed_wide" => {
