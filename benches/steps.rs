@@ -249,10 +249,13 @@ fn main() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let pool = pool.build().unwrap();
         for case in &options.cases {
-            let milliseconds = pool.install(|| measure(case, options.seconds));
-            let threads = match cfg!(feature = "cuda") {
-                true => "cuda".into(),
-                false => threads.to_string(),
+            // dfdx's GPU stays on its thread, and would end with the pool's.
+            let (milliseconds, threads) = match cfg!(feature = "cuda") {
+                true => (measure(case, options.seconds), "cuda".into()),
+                false => {
+                    let run = || measure(case, options.seconds);
+                    (pool.install(run), threads.to_string())
+                }
             };
             println!("{case}\t{threads}\t{milliseconds:.4}");
         }

@@ -374,6 +374,7 @@ fn the_full_size_model_agrees() {
 }
 
 #[test]
+#[cfg_attr(feature = "cuda", ignore = "a GPU adds in no fixed order")]
 fn stopping_changes_no_bit_and_errors_name_the_value() {
     let model = || {
         let loss = EnergyDiscrepancy::with_std(0.5).particles(4);

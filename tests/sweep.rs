@@ -30,6 +30,7 @@ fn traces<L>(run: &Run<L>) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
 }
 
 #[test]
+#[cfg_attr(feature = "cuda", ignore = "a GPU adds in no fixed order")]
 fn each_run_ends_with_the_bits_that_it_has_alone() {
     let data = toy::gaussians_25();
     let mse = || LogDensityMse::new(toy::gaussians_25(), 100);
@@ -70,6 +71,7 @@ fn a_run_that_goes_astray_ends_alone() {
 }
 
 #[test]
+#[cfg_attr(feature = "cuda", ignore = "a GPU adds in no fixed order")]
 fn an_error_ends_all_and_each_can_go_on() {
     let data = toy::gaussians_25();
     let wrong = |_: &dyn Energy, _: &mut Rng| Err(Error::Tensor("no luck".into()));

@@ -229,10 +229,6 @@ mod tests {
     #[test]
     fn a_gradient_is_not_read_into_a_list_of_another_length_or_of_a_view() {
         let own = points(vec![1.0, 2.0], (1, 2)).unwrap();
-        let view: Points = own
-            .clone()
-            .reshape_like(&(2,))
-            .broadcast_like::<_, Axis<0>>(&(3, 2));
         let mut gradients = own.leaky_trace().square().sum().backward();
         let mut read = |parameter: &dyn Parameter, count: usize| {
             parameter.read_gradient(&mut gradients, &mut vec![0.0; count])
@@ -240,7 +236,14 @@ mod tests {
         assert!(read(&own, 2).is_ok());
         let error = read(&own, 3).unwrap_err().to_string();
         assert!(error.contains("3") && error.contains("[1, 2]"), "{error}");
-        let error = read(&view, 6).unwrap_err().to_string();
-        assert!(error.contains("broadcast view"), "{error}");
+        // A GPU does not tell how a tensor's values lie.
+        if cfg!(not(feature = "cuda")) {
+            let view: Points = own
+                .clone()
+                .reshape_like(&(2,))
+                .broadcast_like::<_, Axis<0>>(&(3, 2));
+            let error = read(&view, 6).unwrap_err().to_string();
+            assert!(error.contains("broadcast view"), "{error}");
+        }
     }
 }
