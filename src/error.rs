@@ -70,8 +70,8 @@ pub enum Error {
         reason: String,
     },
     /// A notebook's figures fell outside of what it claims.
-    #[error("{} of the notebook's claims failed: {}", .0.len(), .0.join("; "))]
-    Claims(Vec<String>),
+    #[error("{0}")]
+    Claims(evcxr_notebook::FailedClaims),
 }
 
 impl Error {
@@ -123,6 +123,19 @@ impl Error {
             found: format!("{found:?}"),
             expected: expected.into(),
         }
+    }
+}
+
+/// It may hold text of others.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        evcxr_notebook::debug_text(self, f)
+    }
+}
+
+impl From<evcxr_notebook::FailedClaims> for Error {
+    fn from(failed: evcxr_notebook::FailedClaims) -> Self {
+        Error::Claims(failed)
     }
 }
 

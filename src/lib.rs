@@ -51,6 +51,7 @@ pub mod prelude;
 mod preset;
 mod quadrature;
 pub mod sample;
+mod table;
 mod tensors;
 pub mod train;
 
@@ -58,6 +59,8 @@ pub use dfdx;
 pub use energy::Energy;
 pub(crate) use energy_discrepancy_kernels as kernel;
 pub use error::Error;
+#[doc(hidden)]
+pub use evcxr_notebook::{eprintln, print, println};
 pub use loss::EnergyDiscrepancy;
 pub use plotters;
 pub use preset::Preset;

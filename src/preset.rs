@@ -1,6 +1,7 @@
 //! How long a notebook may take.
 
 use crate::Error;
+use std::fmt;
 
 /// The size of a notebook's experiment, from seconds to the paper's own settings.
 ///
@@ -15,8 +16,7 @@ use crate::Error;
 /// assert!("huge".parse::<Preset>().is_err());
 /// # Ok::<(), energy_discrepancy::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Preset {
     /// Seconds: does every cell run?
     Smoke,
@@ -27,6 +27,18 @@ pub enum Preset {
     Full,
     /// The reference's settings throughout.
     Paper,
+}
+
+/// Its name, as [`str::parse`] reads it.
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Preset::Smoke => "smoke",
+            Preset::Quick => "quick",
+            Preset::Full => "full",
+            Preset::Paper => "paper",
+        })
+    }
 }
 
 impl std::str::FromStr for Preset {

@@ -56,16 +56,16 @@ def cargo_program() -> Path:
 
 def source_files() -> list[Path]:
     """What the crate is built from."""
-    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", ROOT / "kernels" / "Cargo.toml"]
-    for folder in ("src", "assets", "kernels/src"):
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
+    for folder in ("src", "assets", "kernels", "notebook", "relay/wire"):
         files += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
     return files
 
 
 def relay_files() -> list[Path]:
     """What the relay is built from."""
-    files = sorted((ROOT / "relay" / "src").rglob("*.rs"))
-    return [ROOT / "relay" / "Cargo.toml", ROOT / "Cargo.lock", *files]
+    files = sorted((ROOT / "relay").rglob("*.rs"))
+    return [*sorted((ROOT / "relay").rglob("Cargo.toml")), ROOT / "Cargo.lock", *files]
 
 
 def crate_files(folder: Path) -> list[tuple[str, int, int]]:

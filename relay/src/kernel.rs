@@ -61,7 +61,7 @@ impl Kernel {
         let child = Command::new("/bin/sh")
             .args(["-c", "trap '' INT; exec \"$0\" --control_file \"$1\""])
             .args([command, file.as_os_str()])
-            .env("EVCXR_RELAY", secret)
+            .env(evcxr_relay_wire::SECRET, secret)
             .stdin(Stdio::null())
             .spawn()?;
         Ok(Self {

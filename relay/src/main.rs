@@ -13,7 +13,6 @@ mod ending;
 mod flow;
 mod hub;
 mod kernel;
-mod marker;
 mod message;
 mod processes;
 mod shown;

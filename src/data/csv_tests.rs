@@ -588,7 +588,7 @@ fn whole_numbers_beyond_double_precision_are_text() {
 /// What `Results::write` writes can be read.
 #[test]
 fn a_table_of_results_is_read() {
-    use crate::notebook::table::{Table, number};
+    use crate::table::{Table, number};
     let mut table = Table::new(["step", "loss", "error, \"mean\""]);
     for step in 0..4 {
         let metric = if step % 2 == 0 { 0.25 } else { f64::NAN };

@@ -1,9 +1,8 @@
 //! How figures show themselves below a cell.
 
-use super::cell::fail;
-use super::display::{Display, debug_figure};
 use crate::Error;
 use crate::plot::{Chart, Figure};
+use evcxr_notebook::{Display, Picture, debug_picture, fail};
 use std::fmt;
 
 impl Figure {
@@ -29,17 +28,23 @@ impl Figure {
         self.show_in(&mut Display::default())
     }
 
-    /// Shows the figure in the place of another.
-    pub(crate) fn show_in(&self, display: &mut Display) -> Result<(), Error> {
-        display.show_png(&self.png()?, &self.describe());
-        Ok(())
-    }
-
     /// Shows the figure below a notebook cell that ends in it; evcxr calls it.
     pub fn evcxr_display(&self) {
         if let Err(error) = self.show() {
             fail(&error);
         }
+    }
+}
+
+impl Picture for Figure {
+    type Error = Error;
+
+    fn png(&self) -> Result<Vec<u8>, Error> {
+        Figure::png(self)
+    }
+
+    fn describe(&self) -> String {
+        Figure::describe(self)
     }
 }
 
@@ -60,7 +65,7 @@ impl Chart {
 
 impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&debug_figure(&self.describe(), || self.png()))
+        f.write_str(&debug_picture(&self.describe(), || self.png()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! A notebook's results as files.
 
-use super::claims::Claims;
-use super::table::Table;
+use super::Claims;
 use crate::plot::Figure;
+use crate::table::Table;
 use crate::{Error, file};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -76,7 +76,9 @@ impl Results {
     /// Adds the claims.
     pub fn claims(mut self, claims: &Claims) -> Self {
         self.json.insert("claims".to_owned(), claims.json());
-        self.tables.push(("claims".to_owned(), claims.table()));
+        let mut table = Table::new(["name", "value", "accepted", "verdict"]);
+        claims.rows().iter().for_each(|row| table.push(row.into()));
+        self.tables.push(("claims".to_owned(), table));
         self
     }
 

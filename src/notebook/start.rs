@@ -1,6 +1,5 @@
 //! What a notebook's first cell does.
 
-use super::panics;
 use crate::{Error, Preset};
 
 /// Makes a notebook's panics one line each, and returns its preset: the environment variable
@@ -16,7 +15,7 @@ use crate::{Error, Preset};
 /// # Ok::<(), Error>(())
 /// ```
 pub fn start(preset: Preset) -> Result<Preset, Error> {
-    panics::watch();
+    evcxr_notebook::watch_panics();
     match std::env::var("ED_PRESET") {
         Ok(name) if !name.is_empty() => name.parse(),
         _ => Ok(preset),

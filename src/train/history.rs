@@ -1,8 +1,8 @@
 //! What happened in a run.
 
 use crate::notebook::Recorded;
-use crate::notebook::table::{Table, number};
 use crate::plot::{Chart, Figure, Line};
+use crate::table::{Table, number};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -3,40 +3,40 @@
 use super::output::{self, Reader};
 use super::panics;
 use super::stdout;
-use crate::Error;
 use base64::Engine;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 /// One output below a cell, which the next one replaces where the reader can do that.
 #[derive(Debug, Default)]
-pub(crate) struct Display {
+pub struct Display {
     id: Option<String>,
 }
 
 impl Display {
     /// Whether outputs can be replaced: not by evcxr alone, and not in a terminal.
-    pub(crate) fn is_live() -> bool {
+    pub fn is_live() -> bool {
         matches!(Reader::get(), Reader::Relay(_))
     }
 
     /// Whether outputs can be pictures.
-    pub(crate) fn is_in_notebook() -> bool {
+    pub fn is_in_notebook() -> bool {
         !matches!(Reader::get(), Reader::Terminal)
     }
 
     /// Whether something has been shown that can be replaced.
-    pub(crate) fn is_shown(&self) -> bool {
+    pub fn is_shown(&self) -> bool {
         self.id.is_some()
     }
 
     /// Shows a PNG, with a line of text for readers that show no pictures.
-    pub(crate) fn show_png(&mut self, png: &[u8], text: &str) {
+    pub fn show_png(&mut self, png: &[u8], text: &str) {
         self.show(text, ("image/png", &base64(png)));
     }
 
     /// Shows content of this MIME type, with a line of text that stands for it elsewhere.
-    pub(crate) fn show(&mut self, text: &str, (mime, content): (&str, &str)) {
+    pub fn show(&mut self, text: &str, (mime, content): (&str, &str)) {
         panics::watch_in_kernel();
         let contents = [("text/plain", text), (mime, content)];
         match Reader::get() {
@@ -65,12 +65,15 @@ fn new_id() -> String {
     format!("{nanoseconds:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What a figure's `Debug` writes: a line of text, and below a cell the picture too.
+/// What a picture's `Debug` writes: a line of text, and below a cell the picture too.
 ///
 /// Where a cell has to be compiled twice (a variable of it was moved, its first `?`), and where it ends
 /// in a `Result`, evcxr shows the last expression by `Debug` as `text/plain`. This ends that block, adds
 /// the picture's, and leaves the end of the text (of `Ok(..)`) to a block that nobody shows.
-pub(crate) fn debug_figure(text: &str, png: impl FnOnce() -> Result<Vec<u8>, Error>) -> String {
+pub fn debug_picture<E: fmt::Display>(
+    text: &str,
+    png: impl FnOnce() -> Result<Vec<u8>, E>,
+) -> String {
     // Set by evcxr for the process that runs the cells.
     if std::env::var_os("EVCXR_IS_RUNTIME").is_none() {
         return text.to_owned();
@@ -108,8 +111,8 @@ fn base64(bytes: &[u8]) -> String {
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::prelude::*;
-/// notebook::show_html("<b>bold</b>", "bold");
+/// use evcxr_notebook::show_html;
+/// show_html("<b>bold</b>", "bold");
 /// ```
 pub fn show_html(html: &str, text: &str) {
     Display::default().show(text, ("text/html", html));

@@ -1,13 +1,18 @@
 //! Marked lines of stdout: how code in a cell asks for a message that evcxr cannot send.
 //!
 //! A marker is one line, `\u{1}SECRET {"msg_type": .., "content": ..}`. The secret is new for each
-//! kernel and known to the cells alone (environment variable `EVCXR_RELAY`), so that no text can
+//! kernel and known to the cells alone (environment variable [`SECRET`]), so that no text can
 //! be taken for a marker by chance. A marker may follow unfinished text on its line.
+//!
+//! The relay reads what the notebook side writes: both by this crate.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// What a marker asks for.
-#[derive(Debug, PartialEq)]
+/// The environment variable that holds the secret, where there is a relay.
+pub const SECRET: &str = "EVCXR_RELAY";
+
+/// What a marker asks for: messages of Jupyter's protocol.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Marker {
     /// A display, an update of one, or to clear the output: the message's type and content.
     Show(&'static str, Value),
@@ -15,11 +20,12 @@ pub enum Marker {
     Error(Value),
     /// Text, with or without a line's end.
     Text(Value),
-    /// Nothing: a short line at the end of a long one (see the README).
+    /// Nothing: a short line at the end of a long one, which evcxr may deliver only after the cell's end.
     Nothing,
 }
 
-/// Finds the markers of one kernel.
+/// The markers of one kernel.
+#[derive(Clone, Debug)]
 pub struct Markers {
     start: String,
 }
@@ -30,6 +36,40 @@ impl Markers {
         Self {
             start: format!("\u{1}{secret} "),
         }
+    }
+
+    /// Those of the relay that reads this process's stdout: none without one, or with a secret that is not
+    /// whole.
+    pub fn of_this_process() -> Option<Self> {
+        let secret = std::env::var(SECRET).ok()?;
+        let is_whole = secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_whole.then(|| Self::new(&secret))
+    }
+
+    /// The marker as a line, and behind it one that asks for nothing. To be written to stdout at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use evcxr_relay_wire::{Marker, Markers};
+    /// use serde_json::json;
+    ///
+    /// let markers = Markers::new("5ec4e7");
+    /// let text = Marker::Text(json!({ "name": "stdout", "text": "half a li" }));
+    /// let lines = markers.lines(&text);
+    /// assert_eq!(lines.lines().count(), 2);
+    /// assert_eq!(markers.split(lines.lines().next().unwrap()), ("", Some(text)));
+    /// ```
+    pub fn lines(&self, marker: &Marker) -> String {
+        let (kind, content) = match marker {
+            Marker::Show(kind, content) => (*kind, content),
+            Marker::Error(content) => ("error", content),
+            Marker::Text(content) => ("stream", content),
+            Marker::Nothing => return format!("{}{{}}\n", self.start),
+        };
+        let message = json!({ "msg_type": kind, "content": content }).to_string();
+        // evcxr looks for its own words anywhere in a line.
+        let message = message.replace("EVCXR_", "\\u0045VCXR_");
+        format!("{}{message}\n{}", self.start, self.lines(&Marker::Nothing))
     }
 
     /// Splits a line of stdout into the text before a marker, and the marker.
@@ -81,6 +121,20 @@ mod tests {
             prop_assert_eq!(shown, text);
             prop_assert!(marker.is_some());
         }
+    }
+
+    #[test]
+    fn a_marker_is_one_line_and_a_line_that_says_nothing() {
+        let text = "half \u{1}a\nline \"quoted\" EVCXR_BEGIN_CONTENT text/html";
+        let marker = Marker::Text(json!({ "text": text }));
+        let lines = Markers::new("5ec4e7").lines(&marker);
+        assert_eq!(
+            lines,
+            "\u{1}5ec4e7 {\"content\":{\"text\":\"half \\u0001a\\nline \\\"quoted\\\" \\u0045VCXR_BEGIN_CONTENT text/html\"},\
+             \"msg_type\":\"stream\"}\n\u{1}5ec4e7 {}\n"
+        );
+        let first = lines.lines().next().unwrap();
+        assert_eq!(Markers::new("5ec4e7").split(first), ("", Some(marker)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! `nbconvert`. And evcxr reads stdout by whole lines: half a line waits for the rest of it, and
 //! at a cell's end it hangs the kernel.
 //!
-//! The kernel's start-up has `use energy_discrepancy::{eprintln, print, println};`, so that these
+//! A kernel's start-up has `use evcxr_notebook::{eprintln, print, println};`, so that these
 //! macros stand for those of the standard library, in the user's code and in evcxr's. They do the
 //! same, but for what is said above, and but for text that looks like evcxr's own: that stays text. In
 //! a program, nothing is to be imported.
@@ -17,7 +17,7 @@ use super::stdout;
 use std::fmt;
 
 /// Tells why the cell failed: below the cell, or on stderr where nothing else can be done.
-pub(crate) fn fail(reason: &dyn fmt::Display) {
+pub fn fail(reason: &dyn fmt::Display) {
     match Relay::get() {
         Some(relay) => {
             let reason = reason.to_string();
@@ -84,7 +84,7 @@ pub fn panicked() {
 /// What evcxr's code says when a `?` fails. There it is an error below the cell, here a line on
 /// stderr.
 /// ```
-/// use energy_discrepancy::eprintln;
+/// use evcxr_notebook::eprintln;
 /// let error = "no such file";
 /// eprintln!("{}", error);
 /// eprintln!("{} of {}", 1, 2);
@@ -94,7 +94,7 @@ pub fn panicked() {
 #[macro_export]
 macro_rules! eprintln {
     ($format:tt, $error:ident) => {
-        $crate::notebook::cell::error(
+        $crate::cell::error(
             {
                 // Its type's name begins with that of the function around it.
                 fn here() {}
@@ -110,7 +110,7 @@ macro_rules! eprintln {
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::println;
+/// use evcxr_notebook::println;
 /// let name = "world";
 /// println!("hello, {name}");
 /// println!("{:>width$}", 1, width = 5);
@@ -119,18 +119,18 @@ macro_rules! eprintln {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! println {
-    () => { $crate::notebook::cell::line(::std::format_args!("")) };
+    () => { $crate::cell::line(::std::format_args!("")) };
     // What evcxr's code around a cell says, word for word. All else is the cell's own text.
-    ("EVCXR_PANIC_NOTIFICATION") => { $crate::notebook::cell::panicked() };
-    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => { $crate::notebook::cell::errored() };
-    ($($text:tt)*) => { $crate::notebook::cell::line(::std::format_args!($($text)*)) };
+    ("EVCXR_PANIC_NOTIFICATION") => { $crate::cell::panicked() };
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => { $crate::cell::errored() };
+    ($($text:tt)*) => { $crate::cell::line(::std::format_args!($($text)*)) };
 }
 
 /// Stands for `print!` in cells, where half a line is then shown at once.
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::print;
+/// use evcxr_notebook::print;
 /// for i in 0..3 {
 ///     print!("{i} ");
 /// }
@@ -138,5 +138,5 @@ macro_rules! println {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! print {
-    ($($text:tt)*) => { $crate::notebook::cell::piece(::std::format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::cell::piece(::std::format_args!($($text)*)) };
 }

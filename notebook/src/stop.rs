@@ -23,7 +23,7 @@ static WATCHERS: AtomicUsize = AtomicUsize::new(0);
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::notebook::StopButton;
+/// use evcxr_notebook::StopButton;
 ///
 /// let stop = StopButton::watch();
 /// let mut sum = 0;

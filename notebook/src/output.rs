@@ -2,7 +2,6 @@
 
 use super::relay::Relay;
 use super::stdout::{OF_EVCXR, quoted, write};
-use crate::Error;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -51,12 +50,11 @@ pub(crate) fn line(text: &str) {
     }
 }
 
-impl fmt::Debug for Error {
-    /// It may hold text of others with its line ends, and evcxr prints it as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Reader::get() {
-            Reader::Relay(_) | Reader::Evcxr => f.write_str(&quoted(&self.to_string())),
-            Reader::Terminal => write!(f, "{self}"),
-        }
+/// What an error's `Debug` writes: its sentence, as text. It may hold words of others with their line ends, and
+/// evcxr prints it as it is.
+pub fn debug_text(text: &dyn fmt::Display, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match Reader::get() {
+        Reader::Relay(_) | Reader::Evcxr => f.write_str(&quoted(&text.to_string())),
+        Reader::Terminal => write!(f, "{text}"),
     }
 }

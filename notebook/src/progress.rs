@@ -15,13 +15,13 @@ const BETWEEN: Duration = Duration::from_millis(250);
 /// Shows how far a loop has come: step, rate, time left, and what the loop has to say.
 ///
 /// In a notebook it is a bar, which at the end becomes a line of text. Where outputs cannot be
-/// replaced (in a terminal, on evcxr without the kernel that `make setup` installs) it is a line
+/// replaced (in a terminal, on evcxr without the relay) it is a line
 /// at most every second, and ever more seldom as time goes on, so that a run of an hour leaves
 /// some thirty. Of work that contains other work, only the outermost is shown.
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::notebook::Progress;
+/// use evcxr_notebook::Progress;
 ///
 /// let mut progress = Progress::new(0, 1000);
 /// for step in 0..1000 {

@@ -61,7 +61,7 @@ fn running_cell() -> usize {
 }
 
 /// Makes panics one line each from now on.
-pub(crate) fn watch() {
+pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| tell(Panic::new(panic)))));
 }

@@ -1,44 +1,43 @@
 //! What a notebook claims, checked where it is claimed.
 
-use super::output;
-use super::table::{self, Table};
-use crate::{Error, Preset};
+use super::output::{self, debug_text};
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::ops::RangeInclusive;
 
 /// The figures that a notebook claims, each with the range that it must lie in.
 ///
 /// # Examples
 /// ```
-/// use energy_discrepancy::prelude::*;
+/// use evcxr_notebook::Claims;
 ///
-/// let mut claims = Claims::new(Preset::Quick, 0);
+/// let mut claims = Claims::new("quick", 0);
 /// claims.within("demo.pi", 3.1416, 3.14..=3.15);
 /// claims.holds("demo.ordered", 1.0 < 2.0);
 /// claims.check()?; // prints the table, and the line `claims {"demo.pi":3.1416,...}`
 ///
 /// claims.within("demo.e", 3.1, 2.71..=2.72);
 /// assert!(claims.check().is_err());
-/// # Ok::<(), Error>(())
+/// # Ok::<(), evcxr_notebook::FailedClaims>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Claims {
     values: Map<String, Value>,
-    rows: Vec<String>,
-    table: Table,
+    lines: Vec<String>,
+    rows: Vec<[String; 4]>,
     failures: Vec<String>,
 }
 
 impl Claims {
-    /// No claims yet, for a run of this preset and seed.
-    pub fn new(preset: Preset, seed: u64) -> Self {
+    /// No claims yet, for a run of this size (its preset's name) and seed.
+    pub fn new(preset: impl fmt::Display, seed: u64) -> Self {
         let mut values = Map::new();
-        values.insert("preset".into(), json!(preset));
+        values.insert("preset".into(), json!(preset.to_string()));
         values.insert("seed".into(), json!(seed));
         Self {
             values,
+            lines: Vec::new(),
             rows: Vec::new(),
-            table: Table::new(["name", "value", "accepted", "verdict"]),
             failures: Vec::new(),
         }
     }
@@ -58,13 +57,13 @@ impl Claims {
     ///
     /// # Examples
     /// ```
-    /// use energy_discrepancy::prelude::*;
+    /// use evcxr_notebook::Claims;
     ///
-    /// let mut claims = Claims::new(Preset::Quick, 0);
+    /// let mut claims = Claims::new("quick", 0);
     /// claims.report("demo.seconds", 12.5);
     /// claims.report("demo.loss", f64::NAN); // null in the line, as JSON has no other word for it
     /// claims.check()?;
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), evcxr_notebook::FailedClaims>(())
     /// ```
     pub fn report(&mut self, name: &str, value: f64) {
         self.add(name, json!(value), &significant(value), "", None);
@@ -90,14 +89,14 @@ impl Claims {
             Some(false) => "FAILED",
         };
         let row = format!("{name:<38} {shown:>12}   {accepted:<20} {word}");
-        self.rows.push(row.trim_end().to_owned());
+        self.lines.push(row.trim_end().to_owned());
         let value_field = match value.as_f64() {
-            Some(value) => table::number(value),
+            Some(value) => value.to_string(),
             None if value.is_null() => String::new(),
             None => value.to_string(),
         };
         let fields = [name, &value_field, accepted, word];
-        self.table.push(fields.map(str::to_owned).into());
+        self.rows.push(fields.map(str::to_owned));
         self.values.insert(name.to_owned(), value);
         if verdict == Some(false) {
             self.failures
@@ -106,25 +105,25 @@ impl Claims {
     }
 
     /// All values by their names.
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         Value::Object(self.values.clone())
     }
 
-    /// A row for each claim.
-    pub(super) fn table(&self) -> Table {
-        self.table.clone()
+    /// A row for each claim: name, value (empty where it is no number), what is accepted, verdict.
+    pub fn rows(&self) -> &[[String; 4]] {
+        &self.rows
     }
 
     /// Prints the claims, as a table and as one line `claims {json}`.
     ///
     /// # Errors
     /// If one of them failed, with its value and range.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), FailedClaims> {
         let head = format!(
             "{:<38} {:>12}   {:<20} verdict",
             "claim", "value", "accepted"
         );
-        let rows = self.rows.iter().map(String::as_str);
+        let rows = self.lines.iter().map(String::as_str);
         std::iter::once(head.as_str())
             .chain(rows)
             .for_each(output::line);
@@ -132,10 +131,30 @@ impl Claims {
         if self.failures.is_empty() {
             Ok(())
         } else {
-            Err(Error::Claims(self.failures.clone()))
+            Err(FailedClaims(self.failures.clone()))
         }
     }
 }
+
+/// The claims that failed, a sentence each.
+#[derive(Clone, PartialEq)]
+pub struct FailedClaims(pub Vec<String>);
+
+impl fmt::Display for FailedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, all) = (self.0.len(), self.0.join("; "));
+        write!(f, "{count} of the notebook's claims failed: {all}")
+    }
+}
+
+/// The same sentence.
+impl fmt::Debug for FailedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_text(self, f)
+    }
+}
+
+impl std::error::Error for FailedClaims {}
 
 /// Six significant digits.
 fn significant(value: f64) -> String {
@@ -161,7 +180,7 @@ mod tests {
 
     #[test]
     fn failed_claims_name_value_and_range() {
-        let mut claims = Claims::new(Preset::Smoke, 3);
+        let mut claims = Claims::new("smoke", 3);
         claims.within("a", f64::NAN, 0.0..=1.0);
         claims.within("b", 2.0, 0.0..=1.0);
         let message = claims.check().unwrap_err().to_string();
@@ -174,7 +193,7 @@ mod tests {
 
     #[test]
     fn reported_values_cannot_fail() {
-        let mut claims = Claims::new(Preset::Smoke, 3);
+        let mut claims = Claims::new("smoke", 3);
         claims.report("a", f64::NAN);
         claims.report("b", f64::INFINITY);
         claims.report("c", 0.5);
