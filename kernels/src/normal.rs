@@ -17,7 +17,7 @@ const PAIRS: usize = 256;
 /// 6.66.
 ///
 /// Only additions, multiplications, divisions and square roots, each rounded by itself, are used:
-/// a generator gives the same bits with every [`Level`] and on every machine. It is advanced by as
+/// a generator gives the same bits with every level of vector instructions and on every machine. It is advanced by as
 /// many 32-bit words as there are numbers, rounded up to an even count; numbers depend on how many
 /// are asked for in one call.
 pub fn fill_normal(rng: &mut ChaCha12Rng, out: &mut [f32]) {
