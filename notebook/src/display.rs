@@ -9,6 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 /// One output below a cell, which the next one replaces where the reader can do that.
+///
+/// # Examples
+/// ```
+/// use evcxr_notebook::Display;
+///
+/// let mut display = Display::default();
+/// display.show("half done", ("text/html", "<i>half done</i>"));
+/// display.show("done", ("text/html", "<b>done</b>")); // in its place
+/// ```
 #[derive(Debug, Default)]
 pub struct Display {
     id: Option<String>,

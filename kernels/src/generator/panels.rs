@@ -44,6 +44,9 @@ pub(super) struct PackedLayer {
 
 impl Packed {
     /// Packs parameters in the order W_1, b_1, W_2, ..., each W as PyTorch keeps it: `(in, out, k, k)`.
+    ///
+    /// # Panics
+    /// If there are fewer than [`Stack::parameters`].
     pub fn new(stack: &Stack, parameters: &[f32]) -> Self {
         Self::at(Level::best(), stack, parameters)
     }
