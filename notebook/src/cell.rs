@@ -17,6 +17,14 @@ use super::stdout;
 use std::fmt;
 
 /// Tells why the cell failed: below the cell, or on stderr where nothing else can be done.
+///
+/// # Examples
+/// ```
+/// let rate: Result<f64, _> = "fast".parse::<f64>();
+/// if let Err(error) = rate {
+///     evcxr_notebook::fail(&format!("the rate \"fast\": {error}"));
+/// }
+/// ```
 pub fn fail(reason: &dyn fmt::Display) {
     match Relay::get() {
         Some(relay) => {

@@ -79,6 +79,24 @@ fn new_id() -> String {
 /// Where a cell has to be compiled twice (a variable of it was moved, its first `?`), and where it ends
 /// in a `Result`, evcxr shows the last expression by `Debug` as `text/plain`. This ends that block, adds
 /// the picture's, and leaves the end of the text (of `Ok(..)`) to a block that nobody shows.
+///
+/// # Examples
+/// ```
+/// use evcxr_notebook::debug_picture;
+/// use std::fmt;
+///
+/// struct Plot(Vec<u8>);
+///
+/// impl fmt::Debug for Plot {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         // Draw it here, by the library that you like.
+///         let png = || Ok::<_, std::io::Error>(self.0.clone());
+///         f.write_str(&debug_picture("a plot", png))
+///     }
+/// }
+///
+/// assert_eq!(format!("{:?}", Plot(Vec::new())), "a plot"); // no picture, as this is no notebook
+/// ```
 pub fn debug_picture<E: fmt::Display>(
     text: &str,
     png: impl FnOnce() -> Result<Vec<u8>, E>,

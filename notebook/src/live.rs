@@ -9,6 +9,27 @@ const BETWEEN: Duration = Duration::from_millis(300);
 const WORK_PER_DRAWING: u32 = 32;
 
 /// What can be shown below a cell as a picture: a figure of whatever library.
+///
+/// # Examples
+/// ```
+/// use evcxr_notebook::{Display, Picture};
+///
+/// /// What another library has drawn already.
+/// struct Drawn(Vec<u8>);
+///
+/// impl Picture for Drawn {
+///     type Error = std::convert::Infallible;
+///     fn png(&self) -> Result<Vec<u8>, Self::Error> {
+///         Ok(self.0.clone())
+///     }
+///     fn describe(&self) -> String {
+///         "a picture".into()
+///     }
+/// }
+///
+/// Drawn(Vec::new()).show_in(&mut Display::default())?;
+/// # Ok::<(), std::convert::Infallible>(())
+/// ```
 pub trait Picture {
     /// Why it could not be drawn.
     type Error;

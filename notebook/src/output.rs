@@ -52,6 +52,21 @@ pub(crate) fn line(text: &str) {
 
 /// What an error's `Debug` writes: its sentence, as text. It may hold words of others with their line ends, and
 /// evcxr prints it as it is.
+///
+/// # Examples
+/// ```
+/// use std::fmt;
+///
+/// struct NoColumn(String);
+///
+/// impl fmt::Debug for NoColumn {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         evcxr_notebook::debug_text(&format_args!("there is no column {:?}", self.0), f)
+///     }
+/// }
+///
+/// assert_eq!(format!("{:?}", NoColumn("age".into())), r#"there is no column "age""#);
+/// ```
 pub fn debug_text(text: &dyn fmt::Display, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match Reader::get() {
         Reader::Relay(_) | Reader::Evcxr => f.write_str(&quoted(&text.to_string())),

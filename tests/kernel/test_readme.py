@@ -1,12 +1,20 @@
-"""The README's cells, run one after the other in a real kernel."""
+"""The cells of the READMEs, run one after the other in a real kernel."""
 
 import json
+import math
 import re
+import time
 
 from conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
-CELLS = re.findall(r"^```rust\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def cells(text):
+    return re.findall(r"^```rust\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+CELLS = cells(README)
 PRELUDE = (ROOT / "src" / "prelude.rs").read_text()
 
 
@@ -50,3 +58,30 @@ def test_the_table_names_all_of_the_prelude():
     imported = re.findall(r"pub use [\w:]+?(?:::\{([^}]*)\}|::(\w+));", PRELUDE)
     expected = {name.strip() for pair in imported for name in ",".join(pair).split(",") if name.strip()}
     assert names - {"start"} == expected - {"self", "notebook"}
+
+
+def test_another_project_has_the_notebook_package_alone(fresh_kernel, tmp_path):
+    (cell,) = cells((ROOT / "notebook" / "README.md").read_text())
+    kernel = fresh_kernel(cwd=tmp_path)
+    reply = kernel.run(cell.replace("/path/to/notebook", str(ROOT / "notebook")))
+    assert reply.status == "ok" and not reply.stderr, reply
+    sums = [content["data"]["text/plain"] for kind, content in reply.messages if kind == "execute_result"]
+    assert math.isclose(float(sums[-1]), math.fsum(math.sin(step) for step in range(1000)), rel_tol=1e-9)
+    bars = [content for kind, content in reply.messages if kind in ("display_data", "update_display_data")]
+    assert "sum 0.8" in bars[-1]["data"]["text/plain"], bars
+
+    request = kernel.send("""
+let mut steps = 0;
+let stop = StopButton::watch();
+while !stop.pressed() && steps < 100_000 {
+    std::thread::sleep(std::time::Duration::from_millis(1));
+    steps += 1;
+}
+steps < 100_000""")
+    time.sleep(5)
+    kernel.interrupt()
+    assert kernel.finish(request).data["text/plain"] == "true"
+    assert int(kernel.run("steps").data["text/plain"]) > 0
+
+    failed = kernel.run('"fast".parse::<f64>()?;')
+    assert failed.status == "error" and "invalid float literal" in failed.errors[0], failed
