@@ -11,11 +11,14 @@ pub type Formula<'a> = dyn Fn(usize, &[f64], &mut [f64]) -> f64 + Sync + 'a;
 /// The same, and what the loss multiplies all terms with.
 pub type Scaled<'a> = (&'a Formula<'a>, f64);
 
+/// Where a slope counts as 0. Beside others no sum sees it, and alone no optimiser does. Carried on through a
+/// network it would come below the smallest normal number, for which processors take many times as long.
+const TINY: f32 = 1e-25;
+
 /// The terms' sum from numbers in single precision, where the first term has the number `first`; their
 /// derivatives, each times the scale, replace `slopes`.
 ///
-/// A derivative below the smallest normal number is 0: sums do not see it, and processors take many times as
-/// long for numbers below.
+/// A derivative below [`TINY`] is 0.
 pub(crate) fn evaluate(
     (formula, scale): Scaled,
     first: usize,
@@ -56,11 +59,7 @@ impl Kernel for Narrow<'_> {
     fn run<W: Width>(self, _: W) {
         for (to, from) in self.2.iter_mut().zip(self.0) {
             let slope = (self.1 * from) as f32;
-            *to = if slope.abs() < f32::MIN_POSITIVE {
-                0.0
-            } else {
-                slope
-            };
+            *to = if slope.abs() < TINY { 0.0 } else { slope };
         }
     }
 }

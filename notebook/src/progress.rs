@@ -87,32 +87,34 @@ impl Progress {
                 false => Duration::from_secs(1).max(elapsed / 4),
             };
         self.last = (done, says());
-        self.show(elapsed, Display::is_live());
+        self.show(elapsed, false);
     }
 
     /// Says the last word.
     pub fn finish(mut self, done: usize, says: &str) {
         self.last = (done, says.to_owned());
         if self.is_outermost && (self.has_shown || !self.only_if_long) {
-            self.show(self.started.elapsed(), false);
+            self.show(self.started.elapsed(), true);
         }
         // Dropped now, with nothing more to say.
         self.has_shown = false;
     }
 
-    fn show(&mut self, elapsed: Duration, with_bar: bool) {
+    fn show(&mut self, elapsed: Duration, is_over: bool) {
         self.has_shown = true;
         let (done, says) = &self.last;
-        let line = self.line(*done, elapsed, says);
-        let html = html(&line, with_bar.then_some((*done, self.total)));
+        let line = self.line(*done, elapsed, says, is_over);
+        let has_bar = !is_over && Display::is_live();
+        let html = html(&line, has_bar.then_some((*done, self.total)));
         self.display.show(&line, ("text/html", &html));
     }
 
-    fn line(&self, done: usize, elapsed: Duration, says: &str) -> String {
+    /// Work that is over early, as by Stop, says how long it took, and not what was left.
+    fn line(&self, done: usize, elapsed: Duration, says: &str, is_over: bool) -> String {
         let taken = done.saturating_sub(self.first) as f64;
         let rate = taken / elapsed.as_secs_f64().max(1e-9);
         let left = self.total.saturating_sub(done) as f64 / rate;
-        let time = match self.total <= done {
+        let time = match is_over || self.total <= done {
             true => format!("{} in all", clock(elapsed.as_secs_f64())),
             false if left.is_finite() => format!("{} left", clock(left)),
             false => "no step yet".into(),
@@ -131,7 +133,7 @@ impl Drop for Progress {
         DEPTH.set(DEPTH.get().saturating_sub(1));
         if self.has_shown && Display::is_live() {
             self.last.1 += "   (ended early)";
-            self.show(self.started.elapsed(), false);
+            self.show(self.started.elapsed(), true);
         }
     }
 }
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn a_line_says_where_the_work_is() {
         let progress = Progress::new(1_000, 11_000);
-        let line = progress.line(6_000, Duration::from_secs(10), "loss 0.5");
+        let line = progress.line(6_000, Duration::from_secs(10), "loss 0.5", false);
         assert_eq!(
             line,
             "step   6\u{a0}000 / 11\u{a0}000   500/s   0:10 left   loss 0.5"
@@ -212,11 +214,13 @@ mod tests {
             [500.0, 7.25, 0.08].map(pace),
             ["500/s", "7.2/s", "12.5 s each"]
         );
-        let last = progress.line(11_000, Duration::from_secs(3_700), "done");
+        let last = progress.line(11_000, Duration::from_secs(3_700), "done", true);
+        let stopped = progress.line(6_000, Duration::from_secs(10), "", true);
+        assert!(stopped.contains("0:10 in all"), "{stopped}");
         assert!(last.contains("1:01:40 in all"), "{last}");
         assert!(
             progress
-                .line(1_000, Duration::ZERO, "")
+                .line(1_000, Duration::ZERO, "", false)
                 .contains("no step yet")
         );
     }
