@@ -2,7 +2,7 @@
 
 pub use crate::data::{Data, Dataset, Density, Images, Mnist, Toy, toy};
 pub use crate::energy::{
-    Energy, GaussianMixture, LatentPrior, Mlp, Parameter, Parameters, Trainable,
+    Energy, Expr, GaussianMixture, LatentPrior, Mlp, Net, Parameter, Parameters, Trainable, Window,
 };
 pub use crate::eval::{Comparison, LogDensityMse, Population, fisher_divergence};
 pub use crate::lebm::{Decoder, Generator, LatentEbm, Posterior};

@@ -146,7 +146,7 @@ impl Record {
 }
 
 /// The number of directions of each point, and all of them, (K B, D): the first of each point, then the second.
-fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
+pub(super) fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
     let (b, d) = *x.shape();
     let k = match along {
         Along::Coordinates => d,

@@ -7,7 +7,7 @@ use crate::loss::{EnergyDiscrepancy, Loss};
 use crate::plot::{Chart, Figure, ImageGrid};
 use crate::sample::{Langevin, Sampler};
 use crate::tensors::{Points, normal_points, to_vec};
-use crate::train::{Adam, Net, Objective, Schedule, Training, growth};
+use crate::train::{Adam, Objective, Schedule, TrainedNet, Training, growth};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
 use std::ops::ControlFlow;
@@ -156,15 +156,15 @@ where
         vec!["generator", "prior"]
     }
 
-    fn nets(&mut self) -> Vec<Net<'_>> {
+    fn nets(&mut self) -> Vec<TrainedNet<'_>> {
         let (net, mean) = (&mut self.prior, Some(&mut self.ema as _));
         vec![
-            Net {
+            TrainedNet {
                 name: "generator",
                 net: &mut self.decoder,
                 mean: None,
             },
-            Net {
+            TrainedNet {
                 name: "prior",
                 net,
                 mean,

@@ -1,6 +1,6 @@
 //! An energy and a loss, as what a run trains.
 
-use super::{Adam, Net, Objective, Optimiser, Training, growth};
+use super::{Adam, Objective, Optimiser, TrainedNet, Training, growth};
 use crate::energy::{Energy, Trainable, check};
 use crate::loss::Loss;
 use crate::tensors::Points;
@@ -104,9 +104,9 @@ impl<N: Trainable, L: Loss> Objective for Fitting<N, L> {
         vec!["loss"]
     }
 
-    fn nets(&mut self) -> Vec<Net<'_>> {
+    fn nets(&mut self) -> Vec<TrainedNet<'_>> {
         let (net, mean) = (&mut self.energy, Some(&mut self.ema as _));
-        vec![Net {
+        vec![TrainedNet {
             name: "energy",
             net,
             mean,

@@ -17,7 +17,7 @@ pub use adam::Adam;
 pub use fitting::{Fitting, Trainer};
 pub use history::{History, Series};
 pub use metric::{HeldOut, Metric};
-pub use objective::{Net, Objective};
+pub use objective::{Objective, TrainedNet};
 pub use optimiser::{Optimiser, Sgd};
 pub use schedule::{At, Schedule};
 pub use stopped::Stopped;

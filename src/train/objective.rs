@@ -17,7 +17,7 @@ use crate::{Error, Rng};
 /// ```
 /// use energy_discrepancy::prelude::*;
 /// use energy_discrepancy::dfdx::prelude::*;
-/// use energy_discrepancy::train::{Net, Objective, Training};
+/// use energy_discrepancy::train::{TrainedNet, Objective, Training};
 ///
 /// struct Mean(Tensor<(usize,), f32, AutoDevice>);
 /// impl Parameters for Mean {
@@ -37,8 +37,8 @@ use crate::{Error, Rng};
 ///     fn series(&self) -> Vec<&'static str> {
 ///         vec!["squared error"]
 ///     }
-///     fn nets(&mut self) -> Vec<Net<'_>> {
-///         vec![Net { name: "mean", net: &mut self.0, mean: None }]
+///     fn nets(&mut self) -> Vec<TrainedNet<'_>> {
+///         vec![TrainedNet { name: "mean", net: &mut self.0, mean: None }]
 ///     }
 ///     fn losses(
 ///         &mut self, x: &Points, _: &mut Rng, gradients: &mut [Vec<f32>], _: &dyn Fn() -> bool,
@@ -69,7 +69,7 @@ pub trait Objective: MaybeSend {
     fn series(&self) -> Vec<&'static str>;
 
     /// The nets under training, in a fixed order.
-    fn nets(&mut self) -> Vec<Net<'_>>;
+    fn nets(&mut self) -> Vec<TrainedNet<'_>>;
 
     /// The losses of a step on the batch `x`, `(N, D)`, one for each name; the gradient of each net's own in its
     /// parameters goes into its list. None if `stops` said so before it was done: the step is then taken again.
@@ -123,7 +123,7 @@ pub trait Objective: MaybeSend {
 }
 
 /// A net under training.
-pub struct Net<'a> {
+pub struct TrainedNet<'a> {
     /// By which a checkpoint names it.
     pub name: &'static str,
     /// The net.

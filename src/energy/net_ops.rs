@@ -1,0 +1,457 @@
+//! Expressions in dfdx operations, on any device: a row of each tensor for a point.
+
+use super::expression::{Op, Window};
+use super::mlp_ops::directions;
+use super::net::{Derived, Net};
+use super::plan::{Plan, Step};
+use super::{Along, Jets};
+use crate::Error;
+use crate::tensors::{DeviceError, GradientTape, Points, Values, from_vec, to_vec};
+use dfdx::prelude::*;
+use dfdx::tensor::Tape;
+
+type Rows<T> = Tensor<(usize, usize), f32, AutoDevice, T>;
+
+/// Numbers of the steps so far, and the one tape for all.
+struct Running<'a, T> {
+    net: &'a Net,
+    steps: &'a [Step],
+    device: AutoDevice,
+    rows: usize,
+    values: Vec<Option<Points>>,
+    tape: T,
+}
+
+impl Net {
+    /// U of each point, and the tape with all that led to it.
+    pub(super) fn values<T: Tape<f32, AutoDevice>>(
+        &self,
+        x: &Points,
+        tape: T,
+    ) -> Result<(Values, T), Error> {
+        let rows = x.shape().0;
+        if rows == 0 {
+            let none = x.device().try_zeros_like(&(0,)).map_err(Error::tensor)?;
+            return Ok((none, tape));
+        }
+        let (mut ends, tape) = self.run(self.plan(), x, &[], tape)?;
+        let energy = ends
+            .pop()
+            .ok_or_else(|| Error::Tensor("an expression without an end".into()))?;
+        reshaped(energy, (rows,), tape)
+    }
+
+    /// U with its derivatives.
+    pub(super) fn jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        let rows = x.shape().0;
+        let (k, all) = directions(x, along)?;
+        let all = to_vec(&all);
+        let each = all.chunks(x.shape().0.max(1) * x.shape().1);
+        let each: Vec<Points> = each
+            .map(|one| from_vec(x.device(), one.to_vec(), *x.shape()))
+            .collect::<Result<_, _>>()?;
+        let derived = self.derived(k)?;
+        let Derived {
+            plan,
+            slopes,
+            curvature,
+            ..
+        } = &*derived;
+        let (ends, tape) = self.run(plan, x, &each, GradientTape::default())?;
+        let (energy, tape) = reshaped(ends[0].clone(), (rows,), tape)?;
+        let (curvature, tape) = match curvature {
+            Some(end) => reshaped(ends[*end].clone(), (rows,), tape)?,
+            None => (
+                x.device().try_zeros_like(&(rows,)).map_err(Error::tensor)?,
+                tape,
+            ),
+        };
+        // The k-th number of a row is the k-th derivative: a column beside columns.
+        let mut tape = tape;
+        let mut all: Points = x
+            .device()
+            .try_zeros_like(&(rows, k))
+            .map_err(Error::tensor)?;
+        for (column, end) in slopes.iter().enumerate() {
+            let Some(end) = end else { continue };
+            let mut place = vec![0.0; k];
+            place[column] = 1.0;
+            let place = from_vec(x.device(), place, (1, k))?;
+            let added = || -> Result<_, DeviceError> {
+                let beside = ends[*end].retaped::<GradientTape>().try_matmul(place)?;
+                all.retaped::<GradientTape>().try_add(beside)
+            };
+            let (sum, own) = added().map_err(Error::tensor)?.split_tape();
+            (all, tape) = (sum, tape.merge(own));
+        }
+        Ok(Jets {
+            energy,
+            slopes: all,
+            curvature,
+            tape,
+        })
+    }
+
+    /// The numbers of a plan's ends.
+    fn run<T: Tape<f32, AutoDevice>>(
+        &self,
+        plan: &Plan,
+        x: &Points,
+        directions: &[Points],
+        tape: T,
+    ) -> Result<(Vec<Points>, T), Error> {
+        let mut running = Running {
+            net: self,
+            steps: &plan.steps,
+            device: x.device().clone(),
+            rows: x.shape().0,
+            values: Vec::with_capacity(plan.steps.len()),
+            tape,
+        };
+        for step in &plan.steps {
+            let value = match &step.op {
+                Op::Points => Some(x.clone()),
+                Op::Direction(k) => Some(directions[*k].clone()),
+                // They are no rows until something asks for rows of them.
+                Op::Parameter(_) | Op::Constant(_) => None,
+                Op::Embedding(column) => Some(running.embedding(step, *column)?),
+                _ => {
+                    let value = running.step(step).map_err(Error::tensor)?;
+                    Some(running.keep(value))
+                }
+            };
+            running.values.push(value);
+            for free in &step.frees {
+                running.values[*free] = None;
+            }
+        }
+        let mut ends = Vec::with_capacity(plan.ends.len());
+        for end in &plan.ends {
+            let value = running.feed(*end).map_err(Error::tensor)?;
+            ends.push(running.keep(value));
+        }
+        Ok((ends, running.tape))
+    }
+}
+
+fn reshaped<T: Tape<f32, AutoDevice>>(
+    rows: Points,
+    shape: (usize,),
+    tape: T,
+) -> Result<(Values, T), Error> {
+    let values = rows
+        .put_tape(tape)
+        .try_reshape_like(&shape)
+        .map_err(Error::tensor)?;
+    Ok(values.split_tape())
+}
+
+impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
+    /// A result's numbers; its tape joins the others.
+    fn keep(&mut self, result: Rows<T>) -> Points {
+        let (result, tape) = result.split_tape();
+        self.tape = std::mem::take(&mut self.tape).merge(tape);
+        result
+    }
+
+    /// A step's numbers, row by row.
+    fn feed(&self, at: usize) -> Result<Rows<T>, DeviceError> {
+        let step = &self.steps[at];
+        if let Some(value) = &self.values[at] {
+            return Ok(value.retaped::<T>());
+        }
+        let shape = (self.rows, step.width());
+        match (&step.op, step.parameter) {
+            (Op::Constant(number), _) => {
+                let ones: Points = self.device.try_ones_like(&shape)?;
+                Ok(ones.retaped::<T>().try_mul(*number as f32)?)
+            }
+            (_, Some(number)) => {
+                let values = self.net.weight(number).values.retaped::<T>();
+                values.try_broadcast_like::<_, Axis<0>>(&shape)
+            }
+            _ => Ok(self.device.try_zeros_like(&shape)?.retaped::<T>()),
+        }
+    }
+
+    /// The same with a single feature as so many.
+    fn wide(&self, at: usize, width: usize) -> Result<Rows<T>, DeviceError> {
+        let value = self.feed(at)?;
+        if value.shape().1 == width {
+            return Ok(value);
+        }
+        let column = value.try_reshape_like(&(self.rows,))?;
+        column.try_broadcast_like::<_, Axis<1>>(&(self.rows, width))
+    }
+
+    /// A parameter as a matrix.
+    fn matrix(&self, at: usize, shape: (usize, usize)) -> Result<Rows<T>, DeviceError> {
+        match self.steps[at].parameter {
+            Some(number) => self
+                .net
+                .weight(number)
+                .values
+                .retaped::<T>()
+                .try_reshape_like(&shape),
+            None => self.feed(at)?.try_reshape_like(&shape),
+        }
+    }
+
+    fn step(&self, step: &Step) -> Result<Rows<T>, DeviceError> {
+        let (rows, width) = (self.rows, step.width());
+        let inputs = &step.inputs;
+        match &step.op {
+            Op::Function(function) => function.plain(self.feed(inputs[0])?),
+            Op::Affine { by, plus } => self
+                .feed(inputs[0])?
+                .try_mul(*by as f32)?
+                .try_add(*plus as f32),
+            Op::Add => self
+                .wide(inputs[0], width)?
+                .try_add(self.wide(inputs[1], width)?),
+            Op::Multiply => self
+                .wide(inputs[0], width)?
+                .try_mul(self.wide(inputs[1], width)?),
+            Op::Sum => {
+                let sum = self.feed(inputs[0])?.try_sum::<_, Axis<1>>()?;
+                sum.try_reshape_like(&(rows, 1))
+            }
+            Op::Spread => self.wide(inputs[0], width),
+            Op::Largest => {
+                let (value, tape) = self.feed(inputs[0])?.split_tape();
+                let largest = value
+                    .try_max::<_, Axis<1>>()?
+                    .try_reshape_like(&(rows, 1))?;
+                Ok(largest.put_tape(tape))
+            }
+            Op::Reshape => self.feed(inputs[0]),
+            Op::Concat => {
+                let mut joined: Option<Rows<T>> = None;
+                let mut first = 0;
+                for input in inputs {
+                    let part = self.feed(*input)?;
+                    let count = part.shape().1;
+                    let placed =
+                        part.try_matmul(self.places(count, width, |feature| feature + first)?)?;
+                    joined = Some(match joined {
+                        Some(joined) => joined.try_add(placed)?,
+                        None => placed,
+                    });
+                    first += count;
+                }
+                joined.map_or_else(|| self.feed(inputs[0]), Ok)
+            }
+            Op::Slice(first) => {
+                let value = self.feed(inputs[0])?;
+                let all = value.shape().1;
+                let places = self.places(width, all, |feature| feature + first)?;
+                value.try_matmul(places.try_permute::<_, Axes2<1, 0>>()?)
+            }
+            Op::Dense => {
+                let value = self.feed(inputs[0])?;
+                let weight = self.matrix(inputs[1], (width, value.shape().1))?;
+                let product = value.try_matmul(weight.try_permute::<_, Axes2<1, 0>>()?)?;
+                match inputs.get(2) {
+                    Some(bias) => product.try_add(self.wide(*bias, width)?),
+                    None => Ok(product),
+                }
+            }
+            Op::Distances => {
+                let value = self.feed(inputs[0])?;
+                let d = value.shape().1;
+                let all = (rows, width, d);
+                let centres = self.matrix(inputs[1], (width, d))?;
+                let centres = centres.try_broadcast_like::<_, Axis<0>>(&all)?;
+                let value = value.try_broadcast_like::<_, Axis<1>>(&all)?;
+                value
+                    .try_sub(centres)?
+                    .try_square()?
+                    .try_sum::<_, Axis<2>>()
+            }
+            Op::Convolution(window) => {
+                let taps = Taps::new(&self.steps[inputs[0]].sizes, &step.sizes, *window);
+                let (pixels, per_pixel) = (taps.pixels, taps.inputs);
+                let channels = step.sizes[0];
+                let gathered = self.gather(inputs[0], taps.of_pixels())?;
+                let gathered = gathered.try_reshape_like(&(rows * pixels, per_pixel))?;
+                let weight = self.matrix(inputs[1], (channels, per_pixel))?;
+                let mut product = gathered.try_matmul(weight.try_permute::<_, Axes2<1, 0>>()?)?;
+                if let Some(number) = inputs.get(2).and_then(|bias| self.steps[*bias].parameter) {
+                    let bias = self.net.weight(number).values.retaped::<T>();
+                    product = product.try_add(
+                        bias.try_broadcast_like::<_, Axis<0>>(&(rows * pixels, channels))?,
+                    )?;
+                }
+                // Channels are last here, and first in an image.
+                let turned = (0..channels)
+                    .flat_map(|channel| (0..pixels).map(move |pixel| pixel * channels + channel));
+                let turned = self.numbers(turned.collect())?;
+                product
+                    .try_reshape_like(&(rows, pixels * channels))?
+                    .try_gather(turned)
+            }
+            Op::Pool(window) => {
+                let taps = Taps::new(&self.steps[inputs[0]].sizes, &step.sizes, *window);
+                let per_window = window.size * window.size;
+                let gathered = self.gather(inputs[0], taps.of_channels())?;
+                let gathered = gathered.try_reshape_like(&(rows * width, per_window))?;
+                let sum = gathered
+                    .try_sum::<_, Axis<1>>()?
+                    .try_mul(1.0 / per_window as f32)?;
+                sum.try_reshape_like(&(rows, width))
+            }
+            Op::Points
+            | Op::Direction(_)
+            | Op::Parameter(_)
+            | Op::Constant(_)
+            | Op::Embedding(_) => self.feed(inputs[0]),
+        }
+    }
+
+    /// A matrix that puts the first of `count` features into the place that `to` gives of it, and so on.
+    fn places(
+        &self,
+        count: usize,
+        width: usize,
+        to: impl Fn(usize) -> usize,
+    ) -> Result<Points, DeviceError> {
+        let mut places = vec![0.0; count * width];
+        for feature in 0..count {
+            places[feature * width + to(feature)] = 1.0;
+        }
+        self.device.try_tensor_from_vec(places, (count, width))
+    }
+
+    /// The same features of each row.
+    fn numbers(
+        &self,
+        features: Vec<usize>,
+    ) -> Result<Tensor<(usize, usize), usize, AutoDevice>, DeviceError> {
+        let count = features.len();
+        let all = features.repeat(self.rows);
+        self.device.try_tensor_from_vec(all, (self.rows, count))
+    }
+
+    /// These features of each row, 0 where there is none.
+    fn gather(&self, at: usize, features: Vec<Option<usize>>) -> Result<Rows<T>, DeviceError> {
+        let count = features.len();
+        let counts: Vec<f32> = features
+            .iter()
+            .map(|feature| if feature.is_some() { 1.0 } else { 0.0 })
+            .collect();
+        let is_padded = counts.contains(&0.0);
+        let features = features.into_iter().map(|feature| feature.unwrap_or(0));
+        let gathered = self
+            .feed(at)?
+            .try_gather(self.numbers(features.collect())?)?;
+        if !is_padded {
+            return Ok(gathered);
+        }
+        let counts: Tensor<(usize,), f32, AutoDevice> =
+            self.device.try_tensor_from_vec(counts, (count,))?;
+        gathered.try_mul(counts.try_broadcast_like::<_, Axis<0>>(&(self.rows, count))?)
+    }
+
+    /// Rows of a table.
+    fn embedding(&mut self, step: &Step, column: usize) -> Result<Points, Error> {
+        let points = self
+            .feed(step.inputs[0])
+            .map_err(Error::tensor)?
+            .split_tape()
+            .0;
+        let d = points.shape().1;
+        let categories = self.steps[step.inputs[1]].sizes[0];
+        let codes = to_vec(&points);
+        let codes = codes
+            .chunks_exact(d)
+            .map(|row| code(f64::from(row[column]), column, categories));
+        let codes: Vec<usize> = codes.collect::<Result<_, _>>()?;
+        let made = || -> Result<_, DeviceError> {
+            let codes: Tensor<(usize,), usize, AutoDevice> =
+                self.device.try_tensor_from_vec(codes, (self.rows,))?;
+            self.matrix(step.inputs[1], (categories, step.width()))?
+                .try_gather(codes)
+        };
+        let value = made().map_err(Error::tensor)?;
+        Ok(self.keep(value))
+    }
+}
+
+/// The category that a point's number is the code of.
+pub(super) fn code(number: f64, column: usize, categories: usize) -> Result<usize, Error> {
+    if number >= 0.0 && number < categories as f64 && number.fract() == 0.0 {
+        return Ok(number as usize);
+    }
+    Err(Error::Energy {
+        energy: "expression".into(),
+        reason: format!(
+            "`embedding`: column {column} holds {number}, and codes are whole numbers from 0 to {}",
+            categories - 1
+        ),
+    })
+}
+
+/// Which numbers of an image lie in each window.
+pub(super) struct Taps {
+    /// Windows.
+    pub(super) pixels: usize,
+    /// Numbers in one window, over all channels.
+    pub(super) inputs: usize,
+    channels: usize,
+    /// Of each window and each place in it the pixel of a channel, None in the padding.
+    places: Vec<Option<usize>>,
+    area: usize,
+}
+
+impl Taps {
+    /// For an image of these sizes, and of these behind the windows.
+    pub(super) fn new(from: &[usize], to: &[usize], window: Window) -> Self {
+        let (height, width) = (from[1], from[2]);
+        let mut places = Vec::new();
+        let inside = |at: usize, tap: usize, side: usize| {
+            (at * window.stride + tap)
+                .checked_sub(window.padding)
+                .filter(|at| *at < side)
+        };
+        for y in 0..to[1] {
+            for x in 0..to[2] {
+                for dy in 0..window.size {
+                    for dx in 0..window.size {
+                        let place = inside(y, dy, height).zip(inside(x, dx, width));
+                        places.push(place.map(|(y, x)| y * width + x));
+                    }
+                }
+            }
+        }
+        Self {
+            pixels: to[1] * to[2],
+            inputs: from[0] * window.size * window.size,
+            channels: from[0],
+            places,
+            area: height * width,
+        }
+    }
+
+    /// Window by window, in each channel by channel.
+    pub(super) fn of_pixels(&self) -> Vec<Option<usize>> {
+        let windows = self.places.chunks(self.inputs / self.channels);
+        let each = windows.flat_map(|window| {
+            (0..self.channels).flat_map(move |channel| {
+                window
+                    .iter()
+                    .map(move |place| place.map(|place| channel * self.area + place))
+            })
+        });
+        each.collect()
+    }
+
+    /// Channel by channel, in each window by window.
+    pub(super) fn of_channels(&self) -> Vec<Option<usize>> {
+        let each = (0..self.channels).flat_map(|channel| {
+            self.places
+                .iter()
+                .map(move |place| place.map(|place| channel * self.area + place))
+        });
+        each.collect()
+    }
+}
