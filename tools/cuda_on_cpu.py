@@ -32,7 +32,7 @@ LIBRARIES = {
 }
 """Functions that are left out return NOT_SUPPORTED, or nvrtc's INTERNAL_ERROR."""
 
-NAMES = ("cuda", "golden", "lebm", "sweep", "twins", "wrong_energies")
+NAMES = ("cuda", "expressions", "golden", "lebm", "sweep", "twins", "wrong_energies")
 """Those of the crate's tests that are about devices, and take less than a minute here."""
 STAND_INS = [sys.executable, SOURCES / "test_stand_in.py"]
 TESTS = (
