@@ -26,6 +26,37 @@ def test_cells_are_quick(fresh_kernel, capsys):
     assert max(medians.values()) < 2
 
 
+EXPRESSION = """
+let x = Expr::points(2);
+let h = x.dense({width}).silu();
+let h = &h + h.dense({width}).silu();
+let net = Net::new(h.dense(1) + x.square().sum() * 0.5, 0)?;
+let mut run = Trainer::new(net, EnergyDiscrepancy::with_std(1.0)).steps(20).quiet();
+"""
+
+
+def test_an_energy_as_an_expression_is_quick_to_write(fresh_kernel, capsys):
+    kernel = fresh_kernel()
+    kernel.begin()
+    replies = [kernel.run(EXPRESSION.format(width=16 * i)) for i in range(1, 6)]
+    assert all(reply.status == "ok" for reply in replies), replies
+    median = statistics.median(reply.seconds for reply in replies)
+    with capsys.disabled():
+        print(f"\n  a net as an expression and its trainer: median {median:.2f} s of {len(replies)}")
+    assert median < 3
+    assert kernel.run("run.fit(&toy::gaussians_25())?").data["text/plain"] == "finished after 20 steps"
+    kernel.run("let sample: Points = toy::gaussians_25().sample(9, &mut rng(0))?;")
+    matching = kernel.run("ScoreMatching.evaluate(run.energy(), &sample, &mut rng(0))?")
+    assert matching.status == "ok", matching.errors
+
+    misspelt = kernel.run("Net::new(x.dense(8).sillu().sum(), 0)?")
+    assert misspelt.status == "error" and "sillu" in misspelt.errors[0], misspelt
+    with capsys.disabled():
+        print("  " + misspelt.errors[0].replace("\n", "\n  "))
+    (wrong,) = kernel.run("Net::new(x.dense(8) + x.dense(4), 0)?").errors
+    assert "`+` of 8 and 4 features: they must be as many" in wrong and "\n" not in wrong
+
+
 def test_two_notebooks_at_once_are_both_quick(fresh_kernel, capsys):
     kernels = [fresh_kernel(), fresh_kernel()]
     first = [kernel.begin().seconds for kernel in kernels]
