@@ -168,10 +168,16 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
             }
             (_, Some(number)) => {
                 let values = self.net.weight(number).values.retaped::<T>();
-                values.try_broadcast_like::<_, Axis<0>>(&shape)
+                self.solid(values.try_broadcast_like::<_, Axis<0>>(&shape)?)
             }
             _ => Ok(self.device.try_zeros_like(&shape)?.retaped::<T>()),
         }
+    }
+
+    /// The same numbers with a place of their own each: dfdx's GPU multiplies no matrix whose rows or columns are one.
+    fn solid(&self, view: Rows<T>) -> Result<Rows<T>, DeviceError> {
+        let zeros: Points = self.device.try_zeros_like(view.shape())?;
+        view.try_add(zeros)
     }
 
     /// The same with a single feature as so many.
@@ -216,7 +222,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
                 let sum = self.feed(inputs[0])?.try_sum::<_, Axis<1>>()?;
                 sum.try_reshape_like(&(rows, 1))
             }
-            Op::Spread => self.wide(inputs[0], width),
+            Op::Spread => self.solid(self.wide(inputs[0], width)?),
             Op::Largest => {
                 let (value, tape) = self.feed(inputs[0])?.split_tape();
                 let largest = value
