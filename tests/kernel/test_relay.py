@@ -252,11 +252,11 @@ def test_two_front_ends_share_a_kernel_and_one_that_goes_does_no_harm(relayed):
     other.start_channels()
     other.wait_for_ready(timeout=30)
     request = relayed.send('for i in 0..5 { println!("{i}"); std::thread::sleep(std::time::Duration::from_millis(200)); }')
-    theirs = other.execute('println!("theirs");')
-    time.sleep(0.3)
-    # Before it may come what is left of the other's own start.
+    # Before it may come what is left of the other's own start. Sent at once, theirs could come first.
     while other.get_iopub_msg(timeout=10)["parent_header"]["msg_id"] != request:
         pass
+    theirs = other.execute('println!("theirs");')
+    time.sleep(0.3)
     other.stop_channels()
     reply = relayed.finish(request)
     assert reply.stdout == "0\n1\n2\n3\n4\n"
