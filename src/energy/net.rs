@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An energy U: (B, D) → (B,) that is an expression of its points, with the parameters of its layers.
 ///
 /// It trains, saves and loads as any net, and knows its derivatives, so that exact score matching takes it. It runs in
-/// dfdx operations: several times slower than [`Mlp`](super::Mlp), which is fused.
+/// dfdx operations: eight to ten times slower than [`Mlp`](super::Mlp), which is fused.
 ///
 /// # Examples
 /// A mixture of experts: -ln Σ_k exp(-u_k(x) - λ_k |x - c_k|²/2).
