@@ -1,9 +1,8 @@
 //! Expressions in double precision, operation by operation: what the others are held against.
 
-use super::expression::{Node, Op};
-use super::net::Derived;
-use super::net_ops::{Taps, code};
-use super::plan::{Plan, Step};
+use super::expression::{Node, Op, code};
+use super::plan::{Derived, Plan, Step};
+use super::window::Taps;
 use crate::Error;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Energies as expressions of their points.
 
 use super::function::Function;
+use super::window::Window;
 use crate::Error;
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Range, Sub};
@@ -117,58 +118,6 @@ pub(super) enum Initial {
     },
     Normal,
     Values(Vec<f64>),
-}
-
-/// The windows of a convolution or a pooling: squares of `size`, `stride` apart, with `padding` zeros around the
-/// image.
-///
-/// # Examples
-/// ```
-/// use energy_discrepancy::prelude::*;
-///
-/// let x = Expr::points(784).image(1, 28, 28);
-/// let h = x.conv2d(16, Window::new(5).stride(2).padding(2)).silu(); // 16 x 14 x 14
-/// let net = Net::new(h.flatten().dense(1), 0)?;
-/// assert_eq!(net.parameters()[0].1.sizes(), [16, 1, 5, 5]);
-/// # Ok::<(), Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    pub(super) size: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
-}
-
-impl Window {
-    /// Squares of `size`, one pixel apart, without padding.
-    pub fn new(size: usize) -> Self {
-        Self {
-            size,
-            stride: 1,
-            padding: 0,
-        }
-    }
-
-    /// So many pixels apart.
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
-    }
-
-    /// So many zeros around the image.
-    pub fn padding(self, padding: usize) -> Self {
-        Self { padding, ..self }
-    }
-
-    /// How many windows there are along a side.
-    fn count(self, side: usize) -> Option<usize> {
-        let room = self
-            .padding
-            .checked_mul(2)?
-            .checked_add(side)?
-            .checked_sub(self.size)?;
-        let windows = room.checked_div(self.stride)? + 1;
-        (self.size > 0 && self.padding < self.size).then_some(windows)
-    }
 }
 
 /// Deeper expressions could end the program when they are freed.
@@ -648,6 +597,20 @@ impl Expr {
             reason: reason.to_string(),
         })
     }
+}
+
+/// The category that a point's number is the code of.
+pub(super) fn code(number: f64, column: usize, categories: usize) -> Result<usize, Error> {
+    if number >= 0.0 && number < categories as f64 && number.fract() == 0.0 {
+        return Ok(number as usize);
+    }
+    Err(Error::Energy {
+        energy: "expression".into(),
+        reason: format!(
+            "`embedding`: column {column} holds {number}, and codes are whole numbers from 0 to {}",
+            categories - 1
+        ),
+    })
 }
 
 /// The sizes behind windows over an image.

@@ -30,10 +30,11 @@ mod pull_back;
 mod terms;
 mod trainable;
 pub(crate) mod weights;
+mod window;
 
 pub use crate::kernel::Activation;
 pub use double::DoubleNet;
-pub use expression::{Expr, Window};
+pub use expression::Expr;
 pub use latent_prior::LatentPrior;
 pub use mixture::GaussianMixture;
 pub use mlp::{Mlp, Naming};
@@ -44,6 +45,7 @@ pub use parameters::{Parameter, Parameters};
 pub use pull_back::TapedLoss;
 pub use terms::{Asks, Terms};
 pub use trainable::Trainable;
+pub use window::Window;
 
 use crate::Error;
 use crate::tensors::{GradientTape, Points, TapedPoints, TapedValues, Values};

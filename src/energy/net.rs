@@ -1,9 +1,9 @@
 //! An energy that is an expression of its points.
 
-use super::derivative::{derivatives, in_order};
+use super::derivative::in_order;
 use super::double::DoubleNet;
 use super::expression::{Expr, Initial, Node, Op};
-use super::plan::Plan;
+use super::plan::{Derived, Plan};
 use super::{Along, Energy, Jets, Parameter, Parameters};
 use crate::tensors::{
     Points, TapedPoints, TapedValues, Values, device, from_f64, separate, to_vec,
@@ -44,15 +44,6 @@ pub struct Net {
     parameters: Vec<(String, Weight)>,
     /// The parameters' numbers by the nodes' ids.
     numbers: HashMap<usize, usize>,
-}
-
-/// What computes U with its derivatives along K directions.
-pub(super) struct Derived {
-    pub(super) directions: usize,
-    pub(super) plan: Plan,
-    /// Which of the plan's ends is the derivative along each direction, where it is not 0.
-    pub(super) slopes: Vec<Option<usize>>,
-    pub(super) curvature: Option<usize>,
 }
 
 /// A parameter: a list with the sizes that PyTorch gives it.
@@ -175,35 +166,6 @@ impl Net {
         let expected = format!("(B, {}), as the expression's points have,", self.dimension);
         Err(Error::shape("x", shape, expected))
     }
-}
-
-impl Derived {
-    pub(super) fn new(
-        energy: &Arc<Node>,
-        numbers: &HashMap<usize, usize>,
-        directions: usize,
-    ) -> Result<Self, Error> {
-        let made = derivatives(energy, directions)?;
-        let mut ends = vec![energy];
-        let slopes = made
-            .slopes
-            .iter()
-            .map(|slope| place(&mut ends, slope))
-            .collect();
-        let curvature = place(&mut ends, &made.curvature);
-        Ok(Self {
-            directions,
-            plan: Plan::new(&ends, numbers),
-            slopes,
-            curvature,
-        })
-    }
-}
-
-/// The number that this expression gets among the ends, if it is one.
-fn place<'a>(ends: &mut Vec<&'a Arc<Node>>, expression: &'a Option<Arc<Node>>) -> Option<usize> {
-    ends.push(expression.as_ref()?);
-    Some(ends.len() - 1)
 }
 
 /// Parameters' names by their nodes' ids.

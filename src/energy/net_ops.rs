@@ -1,9 +1,10 @@
 //! Expressions in dfdx operations, on any device: a row of each tensor for a point.
 
-use super::expression::{Op, Window};
+use super::expression::{Op, code};
 use super::mlp_ops::directions;
-use super::net::{Derived, Net};
-use super::plan::{Plan, Step};
+use super::net::Net;
+use super::plan::{Derived, Plan, Step};
+use super::window::Taps;
 use super::{Along, Jets};
 use crate::Error;
 use crate::tensors::{DeviceError, GradientTape, Points, Values, from_vec, to_vec};
@@ -380,84 +381,5 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
         };
         let value = made().map_err(Error::tensor)?;
         Ok(self.keep(value))
-    }
-}
-
-/// The category that a point's number is the code of.
-pub(super) fn code(number: f64, column: usize, categories: usize) -> Result<usize, Error> {
-    if number >= 0.0 && number < categories as f64 && number.fract() == 0.0 {
-        return Ok(number as usize);
-    }
-    Err(Error::Energy {
-        energy: "expression".into(),
-        reason: format!(
-            "`embedding`: column {column} holds {number}, and codes are whole numbers from 0 to {}",
-            categories - 1
-        ),
-    })
-}
-
-/// Which numbers of an image lie in each window.
-pub(super) struct Taps {
-    /// Windows.
-    pub(super) pixels: usize,
-    /// Numbers in one window, over all channels.
-    pub(super) inputs: usize,
-    channels: usize,
-    /// Of each window and each place in it the pixel of a channel, None in the padding.
-    places: Vec<Option<usize>>,
-    area: usize,
-}
-
-impl Taps {
-    /// For an image of these sizes, and of these behind the windows.
-    pub(super) fn new(from: &[usize], to: &[usize], window: Window) -> Self {
-        let (height, width) = (from[1], from[2]);
-        let mut places = Vec::new();
-        let inside = |at: usize, tap: usize, side: usize| {
-            (at * window.stride + tap)
-                .checked_sub(window.padding)
-                .filter(|at| *at < side)
-        };
-        for y in 0..to[1] {
-            for x in 0..to[2] {
-                for dy in 0..window.size {
-                    for dx in 0..window.size {
-                        let place = inside(y, dy, height).zip(inside(x, dx, width));
-                        places.push(place.map(|(y, x)| y * width + x));
-                    }
-                }
-            }
-        }
-        Self {
-            pixels: to[1] * to[2],
-            inputs: from[0] * window.size * window.size,
-            channels: from[0],
-            places,
-            area: height * width,
-        }
-    }
-
-    /// Window by window, in each channel by channel.
-    pub(super) fn of_pixels(&self) -> Vec<Option<usize>> {
-        let windows = self.places.chunks(self.inputs / self.channels);
-        let each = windows.flat_map(|window| {
-            (0..self.channels).flat_map(move |channel| {
-                window
-                    .iter()
-                    .map(move |place| place.map(|place| channel * self.area + place))
-            })
-        });
-        each.collect()
-    }
-
-    /// Channel by channel, in each window by window.
-    pub(super) fn of_channels(&self) -> Vec<Option<usize>> {
-        let each = (0..self.channels).flat_map(|channel| {
-            self.places
-                .iter()
-                .map(move |place| place.map(|place| channel * self.area + place))
-        });
-        each.collect()
     }
 }

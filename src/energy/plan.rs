@@ -1,7 +1,8 @@
 //! The operations of some expressions in the order in which they run.
 
-use super::derivative::in_order;
+use super::derivative::{derivatives, in_order};
 use super::expression::{Node, Op};
+use crate::Error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -62,4 +63,42 @@ impl Plan {
         }
         Self { steps, ends }
     }
+}
+
+/// What computes U with its derivatives along K directions.
+pub(super) struct Derived {
+    pub(super) directions: usize,
+    pub(super) plan: Plan,
+    /// Which of the plan's ends is the derivative along each direction, where it is not 0.
+    pub(super) slopes: Vec<Option<usize>>,
+    pub(super) curvature: Option<usize>,
+}
+
+impl Derived {
+    pub(super) fn new(
+        energy: &Arc<Node>,
+        numbers: &HashMap<usize, usize>,
+        directions: usize,
+    ) -> Result<Self, Error> {
+        let made = derivatives(energy, directions)?;
+        let mut ends = vec![energy];
+        let slopes = made
+            .slopes
+            .iter()
+            .map(|slope| place(&mut ends, slope))
+            .collect();
+        let curvature = place(&mut ends, &made.curvature);
+        Ok(Self {
+            directions,
+            plan: Plan::new(&ends, numbers),
+            slopes,
+            curvature,
+        })
+    }
+}
+
+/// The number that this expression gets among the ends, if it is one.
+fn place<'a>(ends: &mut Vec<&'a Arc<Node>>, expression: &'a Option<Arc<Node>>) -> Option<usize> {
+    ends.push(expression.as_ref()?);
+    Some(ends.len() - 1)
 }
