@@ -553,6 +553,10 @@ fn a_net_trains_saves_and_comes_back() {
     other.load_weights(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(other.flat_parameters(), run.ema().flat_parameters());
+    let none = points(Vec::new(), (0, 2)).unwrap();
+    assert_eq!(other.energy(&none).unwrap().shape(), &(0,));
+    let jets = other.jets_taped(&none, Along::Coordinates).unwrap();
+    assert_eq!(jets.slopes.shape(), &(0, 2));
     assert!(
         format!("{other:?}").starts_with("an energy of 2 coordinates"),
         "{other:?}"

@@ -46,6 +46,17 @@ impl Net {
     pub(super) fn jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
         let rows = x.shape().0;
         let (k, all) = directions(x, along)?;
+        if rows == 0 {
+            let none = || x.device().try_zeros_like(&(0,)).map_err(Error::tensor);
+            let slopes = x.device().try_zeros_like(&(0, k)).map_err(Error::tensor)?;
+            let tape = GradientTape::default();
+            return Ok(Jets {
+                energy: none()?,
+                slopes,
+                curvature: none()?,
+                tape,
+            });
+        }
         let all = to_vec(&all);
         let each = all.chunks(x.shape().0.max(1) * x.shape().1);
         let each: Vec<Points> = each
