@@ -7,6 +7,7 @@
 mod golden_files;
 mod oracle;
 
+use energy_discrepancy::dfdx::tensor::ZerosTensor;
 use energy_discrepancy::energy::{Along, DoubleNet};
 use energy_discrepancy::prelude::*;
 use golden_files::{Folder, assert_close, number};
@@ -494,6 +495,17 @@ fn mistakes_are_one_line_that_names_the_operation() {
             "does not fit",
         ),
         (x.slice(1..3).sum(), "`slice(1..3)` there are 2 features"),
+        (
+            Expr::scalar("a", 1.0).average_pool(Window::new(2)).sum(),
+            "is of images",
+        ),
+        (
+            Expr::points(64)
+                .image(1, 8, 8)
+                .conv2d(3, Window::new(1 << 40).padding((1 << 40) - 1))
+                .sum(),
+            "does not fit",
+        ),
         (Expr::concat([]).sum(), "`concat` there is nothing to join"),
         (x.embedding(2, 3, 4).sum(), "columns are 0 to 1"),
         (
@@ -557,6 +569,9 @@ fn a_net_trains_saves_and_comes_back() {
     assert_eq!(other.energy(&none).unwrap().shape(), &(0,));
     let jets = other.jets_taped(&none, Along::Coordinates).unwrap();
     assert_eq!(jets.slopes.shape(), &(0, 2));
+    let wrong = device().unwrap().zeros_like(&(1, 1, 3));
+    let error = other.jets_taped(&none, Along::Directions(&wrong));
+    assert!(error.unwrap_err().to_string().contains("(0, K, 2)"));
     assert!(
         format!("{other:?}").starts_with("an energy of 2 coordinates"),
         "{other:?}"

@@ -312,7 +312,7 @@ impl Expr {
     /// The mean over each window, channel by channel.
     pub fn average_pool(&self, window: Window) -> Self {
         self.then(&format!("average_pool({window:?})"), |x| {
-            let channels = x.sizes[0];
+            let channels = x.sizes.first().copied().unwrap_or(0);
             let sizes = windows(&x, channels, window)?;
             Node::new(Op::Pool(window), vec![x], sizes)
         })

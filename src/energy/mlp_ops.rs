@@ -148,6 +148,12 @@ impl Record {
 /// The number of directions of each point, and all of them, (K B, D): the first of each point, then the second.
 pub(super) fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
     let (b, d) = *x.shape();
+    if let Along::Directions(given) = along
+        && (given.shape().0, given.shape().2) != (b, d)
+    {
+        let expected = format!("({b}, K, {d}), as the points have,");
+        return Err(Error::shape("the directions", given.shape(), expected));
+    }
     let k = match along {
         Along::Coordinates => d,
         Along::Directions(given) => given.shape().1,

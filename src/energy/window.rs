@@ -20,6 +20,9 @@ pub struct Window {
     pub(super) padding: usize,
 }
 
+/// A larger window is a slip, and its taps could be too many to count.
+const LARGEST: usize = 4096;
+
 impl Window {
     /// Squares of `size`, one pixel apart, without padding.
     pub fn new(size: usize) -> Self {
@@ -48,7 +51,8 @@ impl Window {
             .checked_add(side)?
             .checked_sub(self.size)?;
         let windows = room.checked_div(self.stride)? + 1;
-        (self.size > 0 && self.padding < self.size).then_some(windows)
+        let is_possible = (1..=LARGEST).contains(&self.size) && self.padding < self.size;
+        is_possible.then_some(windows)
     }
 }
 
