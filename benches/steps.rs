@@ -17,7 +17,7 @@ use energy_discrepancy::lebm::reconstruction_gradient;
 use energy_discrepancy::prelude::*;
 use std::time::Instant;
 
-const CASES: [&str; 17] = [
+const CASES: [&str; 22] = [
     "ed_m1",
     "ed_m4",
     "ed_m32",
@@ -28,6 +28,11 @@ const CASES: [&str; 17] = [
     "cd",
     "wstab",
     "langevin128",
+    "ed_residual",
+    "sm_residual",
+    "ed_conv28",
+    "expr_ed_m4",
+    "expr_sm",
     "generator32_forward",
     "generator32_input",
     "generator32_full",
@@ -91,7 +96,13 @@ fn time(seconds: f64, mut step: impl FnMut()) -> f64 {
 }
 
 /// The time of a whole training step with this net, loss and rate on fixed points.
-fn training(seconds: f64, mut net: Mlp, mut loss: impl Loss, x: &Points, rate: f64) -> f64 {
+fn training(
+    seconds: f64,
+    mut net: impl Trainable,
+    mut loss: impl Loss,
+    x: &Points,
+    rate: f64,
+) -> f64 {
     let (mut rng, mut adam, mut steps) = (rng(1), Adam::new(rate), 0);
     let mut parameters = net.flat_parameters();
     let (mut mean, mut gradient) = (parameters.clone(), parameters.clone());
@@ -183,6 +194,33 @@ fn trained(seconds: f64, net: Mlp, (std, m): (f64, usize), steps: usize, data: &
     training(seconds, run.energy().clone(), loss, &x, 1e-9)
 }
 
+/// Three residual blocks of SiLU on 128 features, and |x|²/2.
+fn residual() -> Net {
+    let x = Expr::points(2);
+    let mut h = x.dense(128).silu();
+    for _ in 0..3 {
+        h = &h + h.dense(128).silu();
+    }
+    Net::new(h.dense(1) + x.square().sum() * 0.5, 0).unwrap()
+}
+
+/// Two convolutions of digits and two dense layers, with SiLU between them.
+fn convolutional() -> Net {
+    let x = Expr::points(784).image(1, 28, 28);
+    let h = x.conv2d(16, Window::new(5).stride(2).padding(2)).silu();
+    let h = h.conv2d(32, Window::new(3).stride(2).padding(1)).silu();
+    Net::new(h.flatten().dense(64).silu().dense(1), 0).unwrap()
+}
+
+/// What `Mlp::softplus(&[2, 128, 128, 128, 128, 1], 0)` is, as a reader writes it.
+fn expression() -> Net {
+    let mut h = Expr::points(2);
+    for _ in 0..4 {
+        h = h.dense(128).softplus();
+    }
+    Net::new(h.dense(1), 0).unwrap()
+}
+
 fn normal(d: usize) -> GaussianMixture {
     GaussianMixture::new(&[1.0], &[vec![0.0; d]], &[2.0]).unwrap()
 }
@@ -202,6 +240,21 @@ fn measure(case: &str, seconds: f64) -> f64 {
         "cd" => training(seconds, wide(), ContrastiveDivergence::default(), &x, 1e-3),
         "ed_wide" => trained(seconds, wide(), (50.0, 32), 500, &normal(2)),
         "ed_trained" => trained(seconds, wide(), (1.0, 4), 1500, &toy::gaussians_25()),
+        "ed_residual" | "expr_ed_m4" => {
+            let loss = EnergyDiscrepancy::with_std(1.0).particles(4);
+            let net = if case == "ed_residual" {
+                residual()
+            } else {
+                expression()
+            };
+            training(seconds, net, loss, &x, 1e-3)
+        }
+        "sm_residual" => training(seconds, residual(), ScoreMatching, &x, 1e-3),
+        "expr_sm" => training(seconds, expression(), ScoreMatching, &x, 1e-3),
+        "ed_conv28" => {
+            let loss = EnergyDiscrepancy::with_std(0.3).particles(4);
+            training(seconds, convolutional(), loss, &sample(32, 784), 1e-3)
+        }
         "wstab" => {
             let net = Mlp::new(&[1, 2, 2, 1], Activation::Silu, 0).unwrap();
             let loss = EnergyDiscrepancy::with_variance(1.0).particles(4);

@@ -147,7 +147,7 @@ fn small_model<'a, G: Decoder + Parameters>(
     let close =
         |what: &str, found: &[f32], name: &str| close(&format!("{what}, {way}"), found, out(name));
     close("G", &to_vec(&generator.decode(z0).unwrap()), "G_out");
-    let (tilt, slopes) = prior.net().gradient(z0).unwrap();
+    let (tilt, slopes) = prior.tilt().unwrap().gradient(z0).unwrap();
     close("f", &to_vec(&tilt), "E_out");
     close("gradient of f", &to_vec(&slopes), "grad_z_energy");
 
@@ -308,7 +308,8 @@ fn the_full_size_model_agrees() {
     assert_list("plain slopes", &slope_of_plain, &slope, 2e-5 * largest);
 
     let tilt: Vec<f64> = prior
-        .net()
+        .tilt()
+        .unwrap()
         .energy(&z)
         .unwrap()
         .as_vec()

@@ -56,7 +56,7 @@ impl Case {
     /// Holds a loss and its gradient against the oracle's, for the net in every way.
     fn compare(&self, loss: &mut dyn Loss, what: &str) {
         let plain = Plain(self.net.clone());
-        let prior = LatentPrior::tilted_by(self.net.clone());
+        let prior = LatentPrior::tilted_by(self.net.clone()).unwrap();
         let ways: [(&str, &dyn Trainable, Oracle); 3] = [
             ("fused", &self.net, Oracle::of(&self.net)),
             ("plain", &plain, Oracle::of(&self.net)),
@@ -124,7 +124,7 @@ fn assert_near(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
 fn energies_and_their_gradients_agree() {
     for case in Case::all() {
         let d = case.x.shape().1;
-        let prior = LatentPrior::tilted_by(case.net.clone());
+        let prior = LatentPrior::tilted_by(case.net.clone()).unwrap();
         // On a GPU nets have none.
         let frozen = (case.net.frozen(), prior.frozen());
         let plain = Plain(case.net.clone());

@@ -6,6 +6,7 @@ JAX: value, Jacobian and Laplacian carried forward by hand.
 """
 
 import functools
+import math
 import os
 
 import harness
@@ -42,14 +43,48 @@ def energy(params, x, act=softplus):
     return (x @ w_out + b_out)[..., 0]
 
 
-def ed_loss(params, x, key, m, act=softplus, s=1.0):
+def residual_energy(params, x):
+    (w, b), *blocks, (w_out, b_out) = params
+    h = silu(x @ w + b)
+    for w, b in blocks:
+        h = h + silu(h @ w + b)
+    return (h @ w_out + b_out)[..., 0] + 0.5 * jnp.sum(x**2, axis=-1)
+
+
+def init_conv(key):
+    """Two convolutions (height, width, channels in, out) and two dense layers."""
+    shapes = [(5, 5, 1, 16), (3, 3, 16, 32), (7 * 7 * 32, 64), (64, 1)]
+    params = []
+    for shape in shapes:
+        key, w_key, b_key = jax.random.split(key, 3)
+        bound = math.prod(shape[:-1]) ** -0.5
+        w = jax.random.uniform(w_key, shape, minval=-bound, maxval=bound)
+        b = jax.random.uniform(b_key, shape[-1:], minval=-bound, maxval=bound)
+        params.append((w, b))
+    return params
+
+
+def conv_energy(params, x):
+    first, second, (w, b), (w_out, b_out) = params
+    h = x.reshape(-1, 28, 28, 1)
+    for (kernel, bias), pad in ((first, 2), (second, 1)):
+        # Channels last: the layout that XLA's CPU backend is fastest with.
+        h = lax.conv_general_dilated(
+            h, kernel, (2, 2), [(pad, pad)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        h = silu(h + bias)
+    h = silu(h.reshape(x.shape[0], -1) @ w + b)
+    return (h @ w_out + b_out)[..., 0]
+
+
+def ed_loss(params, x, key, m, energy=energy, s=1.0):
     n, dim = x.shape
     y_key, neg_key = jax.random.split(key)
     y = x + s * jax.random.normal(y_key, x.shape)
     neg = y[:, None] + s * jax.random.normal(neg_key, (n, m, dim))
     # One flat batch: a 3-D matmul takes a slower path in XLA's CPU backend.
     points = jnp.concatenate([x[:, None], neg], axis=1).reshape(-1, dim)
-    u = energy(params, points, act).reshape(n, m + 1)
+    u = energy(params, points).reshape(n, m + 1)
     # The first column is U(x) - U(x) = 0, the log w term for w = 1.
     return jnp.mean(jax.nn.logsumexp(u[:, :1] - u, axis=1))
 
@@ -70,7 +105,7 @@ def sm_carried_loss(params, x, key):
     return jnp.mean(-lap[:, 0] + 0.5 * jnp.sum(jac[..., 0] ** 2, axis=0))
 
 
-def sm_loss(params, x, key):
+def sm_loss(params, x, key, energy=energy):
     total = 0.0
     for direction in jnp.eye(x.shape[1]):
         v = jnp.broadcast_to(direction, x.shape)
@@ -134,15 +169,16 @@ def stepper(jitted, state, arg):
     return step
 
 
-def training(loss, sizes=harness.WIDE, n=harness.BATCH, lr=1e-3):
+def training(loss, init=None, shape=(harness.BATCH, harness.WIDE[0]), lr=1e-3):
+    init = init or functools.partial(init_params, sizes=harness.WIDE)
     # Jitted once: a case asked for again starts afresh but does not compile again.
     jitted = jax.jit(functools.partial(train_step, loss, lr), donate_argnums=0)
 
     def fresh():
-        params = init_params(jax.random.key(0), sizes)
+        params = init(jax.random.key(0))
         m, v = (jax.tree.map(jnp.zeros_like, params) for _ in range(2))
         ema = jax.tree.map(jnp.copy, params)
-        x = jax.random.normal(jax.random.key(1), (n, sizes[0]))
+        x = jax.random.normal(jax.random.key(1), shape)
         state = (params, m, v, ema, jnp.zeros(()), jax.random.key(2))
         return stepper(jitted, state, x)
 
@@ -173,7 +209,15 @@ CASES |= {
     "sm_carried": training(sm_carried_loss),
     "cd": training(cd_loss),
     "wstab": training(
-        functools.partial(ed_loss, m=4, act=silu), harness.NARROW, harness.NARROW_BATCH, 1e-2
+        functools.partial(ed_loss, m=4, energy=functools.partial(energy, act=silu)),
+        functools.partial(init_params, sizes=harness.NARROW),
+        (harness.NARROW_BATCH, harness.NARROW[0]),
+        1e-2,
+    ),
+    "ed_residual": training(functools.partial(ed_loss, m=4, energy=residual_energy)),
+    "sm_residual": training(functools.partial(sm_loss, energy=residual_energy)),
+    "ed_conv28": training(
+        functools.partial(ed_loss, m=4, energy=conv_energy, s=0.3), init_conv, (32, 784)
     ),
     "langevin128": sampling(),
 }

@@ -24,6 +24,29 @@ def mlp(sizes, activation=nn.Softplus):
     return nn.Sequential(*layers[:-1])
 
 
+class Residual(nn.Module):
+    """Three residual blocks of SiLU, and |x|^2 / 2."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 128), nn.Linear(128, 1)
+        self.blocks = nn.ModuleList(nn.Linear(128, 128) for _ in range(3))
+
+    def forward(self, x):
+        h = F.silu(self.first(x))
+        for block in self.blocks:
+            h = h + F.silu(block(h))
+        return self.last(h) + 0.5 * (x**2).sum(dim=1, keepdim=True)
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)),
+        nn.Conv2d(1, 16, 5, 2, 2), nn.SiLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.SiLU(),
+        nn.Flatten(), nn.Linear(7 * 7 * 32, 64), nn.SiLU(), nn.Linear(64, 1),
+    )  # fmt: skip
+
+
 def ed_loss(net, x, m, s=1.0):
     n, dim = x.shape
     y = x + s * torch.randn_like(x)
@@ -76,15 +99,17 @@ def cd_loss(net, x):
     return pos_u.mean() - neg_u.mean() + penalty
 
 
-def training(loss, sizes=harness.WIDE, n=harness.BATCH, lr=1e-3, activation=nn.Softplus):
+def training(loss, make=None, shape=(harness.BATCH, harness.WIDE[0]), lr=1e-3):
+    make = make or functools.partial(mlp, harness.WIDE)
+
     def fresh():
         torch.manual_seed(0)
-        net = mlp(sizes, activation)
+        net = make()
         params = list(net.parameters())
         ema = [p.detach().clone() for p in params]
         # fused was faster than foreach and the plain loop on every case measured.
         adam = torch.optim.Adam(params, lr=lr, fused=True)
-        x = torch.randn(n, sizes[0])
+        x = torch.randn(*shape)
 
         def step():
             adam.zero_grad(set_to_none=True)
@@ -205,8 +230,14 @@ CASES |= {
     "sm_carried": training(sm_carried_loss),
     "cd": training(cd_loss),
     "wstab": training(
-        functools.partial(ed_loss, m=4), harness.NARROW, harness.NARROW_BATCH, 1e-2, nn.SiLU
+        functools.partial(ed_loss, m=4),
+        functools.partial(mlp, harness.NARROW, nn.SiLU),
+        (harness.NARROW_BATCH, harness.NARROW[0]),
+        1e-2,
     ),
+    "ed_residual": training(functools.partial(ed_loss, m=4), Residual),
+    "sm_residual": training(sm_loss, Residual),
+    "ed_conv28": training(functools.partial(ed_loss, m=4, s=0.3), convolutional, (32, 784)),
     "langevin128": sampling,
     "lebm_mini": lebm_mini,
 }

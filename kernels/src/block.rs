@@ -1,46 +1,69 @@
-//! One block of rows: forward through a network, and back.
+//! One block of rows: forward through a program, and back.
 
-use super::activation::Activate;
+use super::channels::Channels;
+use super::features::{Affine, Copy, Largest, Multiply, Scale, Sum, Unmultiply};
+use super::formula::{self, Scaled};
+use super::function::{Apply, Bend, BendJets, UnbendJets};
 use super::network::Network;
-use super::product::{Matrix, Then, columns_at};
+use super::product::{Matrix, Product, Then, columns_at};
+use super::program::{Filling, Into, Layer, Program, Slot, Step};
 use super::scratch::LINE;
-use super::weight::WeightGradient;
+use super::weight::{self, WeightGradient};
+use super::windows::{Gather, Scatter, WindowGradient};
+use std::ops::Range;
 
-/// How a number of rows is cut into blocks for one network.
+/// How a number of rows is cut into blocks for one program.
 ///
-/// A block's memory is `x | a_1 | f'_1 | a_2 | f'_2 | ... | ∂L/∂U | panel`, each part a matrix with
-/// one feature after the other and `stride` rows in each. All but the panel should fit into the
-/// second-level cache.
+/// A block's memory holds the program's slots, one feature after the other with `stride` numbers each, and room for
+/// single steps. All but the room should fit into the second-level cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks {
     /// Rows in each block but the last.
     pub(crate) rows: usize,
-    pub(crate) stride: usize,
+    channels: Channels,
     tile: usize,
+    /// Numbers of the slots.
+    slots: usize,
     /// Numbers in one block's memory.
     pub(crate) len: usize,
 }
 
 /// Numbers in a block: 512 KB.
 const CACHE: usize = 128 << 10;
-/// More rows than that gain nothing where a network is narrow.
-const MOST_ROWS: usize = 1024;
+/// Columns of all channels. More gain nothing where a network is narrow.
+const MOST_COLUMNS: usize = 1024;
+/// Numbers of the room in which windows are turned, at least.
+const PANEL: usize = 8 << 10;
 
 impl Blocks {
-    /// Blocks for so many rows, of equal size as nearly as possible.
-    pub(crate) fn new(network: &Network, rows: usize) -> Self {
+    /// Blocks for so many rows, of equal size as nearly as possible; with K directions for jets.
+    pub(crate) fn new(
+        network: &Network,
+        program: &Program,
+        directions: Option<usize>,
+        rows: usize,
+    ) -> Self {
         let rows = rows.max(1);
         let tile = columns_at(network.level);
-        let features = network.dimension() + 2 * network.units() + 1;
-        let most = (CACHE / features).clamp(tile, MOST_ROWS);
+        // Jets have room for a seed behind them.
+        let (count, seed) = directions.map_or((1, 0), |k| (k + 2, 1));
+        let numbers = (count + seed) * program.features.max(1);
+        let most = (CACHE / numbers).min(MOST_COLUMNS / count).max(tile);
         let most = most - most % tile;
-        let rows = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
-        let stride = odd_lines(rows);
+        let columns = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
+        let stride = odd_lines((count + seed) * columns);
+        let slots = stride * program.features;
+        let room = 3 * columns + (tile * count * columns).max(PANEL);
         Self {
-            rows,
-            stride,
+            rows: columns,
+            channels: Channels {
+                count,
+                columns,
+                stride,
+            },
             tile,
-            len: stride * features + tile * rows,
+            slots,
+            len: slots + room,
         }
     }
 
@@ -48,173 +71,667 @@ impl Blocks {
     pub(crate) fn count(&self, rows: usize) -> usize {
         rows.div_ceil(self.rows)
     }
+
+    /// Moves what a forward pass has left of these rows in the memory of several blocks to their fronts: they are then
+    /// as after a forward pass of these rows alone. Fewer and full blocks matter, as each costs a pass over the whole
+    /// gradient.
+    pub(crate) fn gather(&self, program: &Program, rows: &[usize], data: &mut [f32]) {
+        let place = |row: usize| row / self.rows * self.len + row % self.rows;
+        let moves = rows.iter().enumerate();
+        let moves: Vec<_> = moves.map(|(to, from)| (place(to), place(*from))).collect();
+        for feature in program.kept.iter().cloned().flatten() {
+            let data = &mut data[feature * self.channels.stride..];
+            for (to, from) in &moves {
+                data[*to] = data[*from];
+            }
+        }
+    }
 }
 
 /// A stride of at least `count` that is an odd number of cache lines, so that the rows of a matrix
 /// do not all fall into the same few sets of the cache.
-pub(crate) fn odd_lines(count: usize) -> usize {
+fn odd_lines(count: usize) -> usize {
     (count.div_ceil(LINE) | 1) * LINE
-}
-
-/// Copies `rows x D` points into a matrix with one coordinate after the other, 0 behind the rows.
-pub(crate) fn load(x: &[f32], dimension: usize, columns: usize, stride: usize, to: &mut [f32]) {
-    for (d, to) in to.chunks_mut(stride).take(dimension).enumerate() {
-        let (to, behind) = to[..columns].split_at_mut(x.len() / dimension);
-        for (to, x) in to.iter_mut().zip(x.chunks_exact(dimension)) {
-            *to = x[d];
-        }
-        behind.fill(0.0);
-    }
-}
-
-/// The inverse of [`load`].
-pub(crate) fn unload(from: &[f32], stride: usize, dimension: usize, x: &mut [f32]) {
-    for (d, from) in from.chunks(stride).take(dimension).enumerate() {
-        for (x, from) in x.chunks_exact_mut(dimension).zip(from) {
-            x[d] = *from;
-        }
-    }
 }
 
 /// A block at work.
 pub(crate) struct Block<'a> {
     network: &'a Network<'a>,
-    /// Columns in use, a multiple of the tile.
-    columns: usize,
+    program: &'a Program,
     rows: usize,
-    stride: usize,
+    channels: Channels,
     data: &'a mut [f32],
+    room: &'a mut [f32],
+}
+
+/// Where gradients go: ∂L/∂θ is added to, ∂L/∂x is written.
+#[derive(Default)]
+pub(crate) struct Gradients<'a> {
+    pub(crate) parameters: Option<&'a mut [f32]>,
+    pub(crate) points: Option<&'a mut [f32]>,
+}
+
+/// All of the memory but one slot.
+struct Others<'a> {
+    before: &'a [f32],
+    after: &'a [f32],
+    /// Where the part behind the slot begins.
+    start: usize,
+}
+
+impl<'a> Others<'a> {
+    fn at(&self, range: Range<usize>) -> &'a [f32] {
+        match range.start.checked_sub(self.start) {
+            Some(start) => &self.after[start..start + range.len()],
+            None => &self.before[range],
+        }
+    }
+}
+
+/// One slot to be written, and the others to be read.
+fn open(data: &mut [f32], range: Range<usize>) -> (&mut [f32], Others<'_>) {
+    let (before, rest) = data.split_at_mut(range.start);
+    let (slot, after) = rest.split_at_mut(range.len());
+    let start = range.end;
+    let others = Others {
+        before,
+        after,
+        start,
+    };
+    (slot, others)
 }
 
 impl<'a> Block<'a> {
-    /// A block for `rows` rows in memory of [`Blocks::len`] numbers.
+    /// A block for `rows` rows, at least one, in memory of [`Blocks::len`] numbers.
     pub(crate) fn new(
         network: &'a Network<'a>,
+        program: &'a Program,
         blocks: Blocks,
         rows: usize,
         data: &'a mut [f32],
     ) -> Self {
         let columns = rows.next_multiple_of(blocks.tile);
+        let channels = Channels {
+            columns,
+            ..blocks.channels
+        };
+        let (data, room) = data.split_at_mut(blocks.slots);
         Self {
             network,
-            columns,
+            program,
             rows,
-            stride: blocks.stride,
+            channels,
             data,
+            room,
         }
     }
 
-    /// Computes U of each row of `x`, and keeps the activations, and their slopes if asked to.
-    pub(crate) fn forward(&mut self, x: &[f32], slopes: bool, energies: &mut [f32]) {
-        let Self {
-            network,
-            columns,
-            stride,
-            ..
-        } = *self;
-        let (input, mut rest) = self.data.split_at_mut(network.dimension() * stride);
-        load(x, network.dimension(), columns, stride, input);
-        let mut input: &[f32] = input;
-        for layer in network.hidden() {
-            let (values, after) = rest.split_at_mut(layer.outputs * stride);
-            let (slope, after) = after.split_at_mut(layer.outputs * stride);
-            let before = Matrix {
-                data: input,
-                stride,
-            };
-            let product = layer.forward(before, columns, &mut *values, Then::Bias(layer.bias));
-            network.level.run(product);
-            network.level.run(Activate {
-                activation: network.activation,
-                values,
-                slopes: slopes.then_some(slope),
-                stride,
-                columns,
-            });
-            (input, rest) = (values, after);
-        }
-        if let Some(layer) = network.layers.last() {
-            let out = &mut energies[..self.rows];
-            let input = Matrix {
-                data: input,
-                stride,
-            };
-            network
-                .level
-                .run(layer.forward(input, self.rows, out, Then::Bias(layer.bias)));
-        }
+    /// The numbers of so many features from this one on.
+    fn range(&self, slot: Slot, width: usize) -> Range<usize> {
+        slot * self.channels.stride..(slot + width) * self.channels.stride
     }
 
-    /// From ∂L/∂U of each row, adds ∂L/∂θ to `gradient` and writes ∂L/∂x to `input_gradient`,
-    /// each if it is wanted. Needs a forward pass with slopes, which it uses up.
-    ///
-    /// G_L = ∂L/∂U, G_l = (W_{l+1}ᵀ G_{l+1}) ∘ f'_l, ∂L/∂W_l = G_l a_{l-1}ᵀ, ∂L/∂x = W_1ᵀ G_1.
-    /// G_l takes the place of f'_l.
-    pub(crate) fn backward(
+    /// Computes U of each row of `x`; jets are left in the block, along these directions, `rows x K x D`, or without
+    /// any the coordinates.
+    pub(crate) fn forward(
         &mut self,
-        cotangent: &[f32],
-        mut gradient: Option<&mut [f32]>,
-        input_gradient: Option<&mut [f32]>,
+        x: &[f32],
+        directions: Option<&[f32]>,
+        energies: Option<&mut [f32]>,
     ) {
-        let Self {
-            network,
+        for step in &self.program.steps[..self.program.forward] {
+            match step {
+                Step::Load { to } => self.load(*to, x, directions),
+                step => self.step(step),
+            }
+        }
+        if let Some(energies) = energies {
+            let start = self.program.energy * self.channels.stride;
+            energies.copy_from_slice(&self.data[start..start + self.rows]);
+        }
+    }
+
+    /// From ∂L/∂U of each row to the gradients, each if it is wanted. Needs a forward pass, which it uses up.
+    pub(crate) fn backward(&mut self, cotangent: &[f32], gradients: Gradients) {
+        let start = self.program.top * self.channels.stride;
+        let top = &mut self.data[start..start + self.channels.columns];
+        let (top, behind) = top.split_at_mut(self.rows);
+        top.copy_from_slice(cotangent);
+        behind.fill(0.0);
+        self.reverse(gradients);
+    }
+
+    fn reverse(&mut self, mut gradients: Gradients) {
+        for step in &self.program.steps[self.program.forward..] {
+            match step {
+                Step::Unload { from } => {
+                    if let Some(x) = gradients.points.as_deref_mut() {
+                        self.unload(*from, x);
+                    }
+                }
+                step => {
+                    let gradient = gradients.parameters.as_deref_mut();
+                    if !gradient.is_some_and(|gradient| self.adds(step, gradient)) {
+                        self.step(step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the points into a matrix with one coordinate after the other. Behind the rows the last one is repeated, so
+    /// that no number there is stranger than those before.
+    fn load(&mut self, to: Slot, x: &[f32], directions: Option<&[f32]>) {
+        let d = self.network.dimension();
+        let Channels {
+            count,
             columns,
             stride,
-            rows,
-            ..
-        } = *self;
-        let dimension = network.dimension();
-        let mut at = (dimension + 2 * network.units()) * stride;
-        let (data, panel) = self.data.split_at_mut(at + stride);
-        let (top, behind) = data[at..][..columns].split_at_mut(rows);
-        top.copy_from_slice(&cotangent[..rows]);
-        behind.fill(0.0);
-        for (l, layer) in network.layers.iter().enumerate().rev() {
-            // `at` is where G_l begins.
-            let (before, outer) = data.split_at_mut(at);
-            let outer = Matrix {
-                data: outer,
-                stride,
-            };
-            let own = if l + 1 < network.layers.len() {
-                layer.outputs
-            } else {
-                0
-            };
-            let before_own = at - own * stride;
-            let slope = before_own - layer.inputs * stride;
-            let input = if l > 0 {
-                slope - layer.inputs * stride
-            } else {
-                0
-            };
-            if let Some(gradient) = gradient.as_deref_mut() {
+        } = self.channels;
+        let rows = self.rows;
+        let range = self.range(to, d);
+        for (i, to) in self.data[range].chunks_exact_mut(stride).enumerate() {
+            for (to, x) in to.iter_mut().zip(x.chunks_exact(d)) {
+                *to = x[i];
+            }
+            let last = to[rows - 1];
+            to[rows..columns].fill(last);
+            if !self.channels.are_jets() {
+                continue;
+            }
+            to[columns..].fill(0.0);
+            match directions {
+                None => to[(1 + i) * columns..][..columns].fill(1.0),
+                Some(directions) => {
+                    let k = count - 2;
+                    for (row, own) in directions.chunks_exact(k * d).enumerate() {
+                        for (k, v) in own.chunks_exact(d).enumerate() {
+                            to[(1 + k) * columns + row] = v[i];
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The inverse for values.
+    fn unload(&self, from: Slot, x: &mut [f32]) {
+        let d = self.network.dimension();
+        let features = self.data[self.range(from, d)].chunks_exact(self.channels.stride);
+        for (i, from) in features.enumerate() {
+            for (x, from) in x.chunks_exact_mut(d).zip(from) {
+                x[i] = *from;
+            }
+        }
+    }
+
+    /// The formula's values at the rows, whose first has the number `first`, from their jets; the loss's gradient is
+    /// added to `gradient`. Needs a forward pass, which it uses up.
+    pub(crate) fn evaluate(&mut self, formula: Scaled, first: usize, gradient: &mut [f32]) -> f64 {
+        let Channels {
+            count,
+            columns,
+            stride,
+        } = self.channels;
+        let mut jets = vec![0.0; 2 * self.rows * count];
+        let (jets, slopes) = jets.split_at_mut(self.rows * count);
+        let energy = &self.data[self.program.energy * stride..][..count * columns];
+        for (row, jet) in jets.chunks_exact_mut(count).enumerate() {
+            for (part, number) in jet.iter_mut().enumerate() {
+                *number = energy[part * columns + row];
+            }
+        }
+        let loss = formula::evaluate(formula, first, jets, slopes);
+        let top = &mut self.data[self.program.top * stride..][..count * columns];
+        top.fill(0.0);
+        for (row, slopes) in slopes.chunks_exact(count).enumerate() {
+            for (part, slope) in slopes.iter().enumerate() {
+                top[part * columns + row] = *slope;
+            }
+        }
+        self.reverse(Gradients {
+            parameters: Some(gradient),
+            points: None,
+        });
+        loss
+    }
+
+    /// A step between slots.
+    fn step(&mut self, step: &Step) {
+        let (channels, level) = (self.channels, self.network.level);
+        let Channels {
+            columns, stride, ..
+        } = channels;
+        let parameters = self.network.parameters;
+        let all = channels.all();
+        match step {
+            Step::Fill { to, width, with } => {
+                let range = self.range(*to, *width);
+                for (i, to) in self.data[range].chunks_exact_mut(stride).enumerate() {
+                    let number = match with {
+                        Filling::Number(number) => *number,
+                        Filling::Parameters(at) => parameters[at + i],
+                        Filling::PerChannel(at, each) => parameters[at + i / each],
+                    };
+                    to[..columns].fill(number);
+                    to[columns..].fill(0.0);
+                }
+            }
+            Step::Dense { from, to, layer } => {
+                let from = self.range(*from, layer.inputs);
+                let own = self.range(*to, layer.outputs);
+                let (out, others) = open(self.data, own);
+                level.run(Product {
+                    rows: layer.outputs,
+                    columns: all,
+                    depth: layer.inputs,
+                    left: matrix(layer, parameters),
+                    transposed: false,
+                    right: Matrix {
+                        data: others.at(from),
+                        stride,
+                    },
+                    out,
+                    out_stride: stride,
+                    then: match layer.bias {
+                        Some(bias) => Then::Bias(&parameters[bias..][..layer.outputs], columns),
+                        None => Then::Store,
+                    },
+                });
+            }
+            Step::DenseReverse {
+                outer,
+                to,
+                layer,
+                into,
+            } => {
+                let outer = self.range(*outer, layer.outputs);
+                let own = self.range(*to, layer.inputs);
+                let (out, others) = open(self.data, own);
+                level.run(Product {
+                    rows: layer.inputs,
+                    columns: all,
+                    depth: layer.outputs,
+                    left: matrix(layer, parameters),
+                    transposed: true,
+                    right: Matrix {
+                        data: others.at(outer),
+                        stride,
+                    },
+                    out,
+                    out_stride: stride,
+                    then: match into {
+                        Into::Store => Then::Store,
+                        Into::Add => Then::Add,
+                        Into::Scale => Then::Scale,
+                    },
+                });
+            }
+            Step::Gather {
+                from,
+                to,
+                layer,
+                bias,
+                into,
+            } => {
+                let windows = &*layer.windows;
+                self.clear_margin(*from, windows.image);
+                let from = self.range(*from, windows.image + 1);
+                let to = self.range(*to, layer.channels * windows.count());
+                let (out, others) = open(self.data, to);
+                level.run(Gather {
+                    windows,
+                    channels: layer.channels,
+                    columns: all,
+                    stride,
+                    weight: &parameters[layer.weight..],
+                    bias: bias.map(|bias| (&parameters[bias..][..layer.channels], columns)),
+                    image: others.at(from),
+                    out,
+                    into: *into,
+                });
+            }
+            Step::Scatter { from, to, layer } => {
+                let windows = &*layer.windows;
+                let from = self.range(*from, layer.channels * windows.count());
+                let to = self.range(*to, windows.image + 1);
+                let (image, others) = open(self.data, to);
+                level.run(Scatter {
+                    windows,
+                    channels: layer.channels,
+                    columns: all,
+                    stride,
+                    weight: &parameters[layer.weight..],
+                    from: others.at(from),
+                    image,
+                });
+            }
+            Step::Apply {
+                function,
+                at,
+                width,
+            } => {
+                let range = self.range(*at, *width);
+                level.run(Apply {
+                    function: *function,
+                    channels,
+                    values: &mut self.data[range],
+                });
+            }
+            Step::Bend {
+                function,
+                before,
+                after,
+                width,
+            } => {
+                let ranges = [self.range(*before, *width), self.range(*after, *width)];
+                // The places of a program never overlap.
+                let Ok([before, after]) = self.data.get_disjoint_mut(ranges) else {
+                    return;
+                };
+                match channels.are_jets() {
+                    false => level.run(Bend {
+                        function: *function,
+                        channels,
+                        before,
+                        after,
+                    }),
+                    true => level.run(BendJets {
+                        function: *function,
+                        channels,
+                        before,
+                        after,
+                        room: self.room,
+                    }),
+                }
+            }
+            Step::Unbend {
+                function,
+                before,
+                outer,
+                width,
+            } => {
+                let outer = self.range(*outer, *width);
+                let own = self.range(*before, *width);
+                let (before, others) = open(self.data, own);
+                let outer = others.at(outer);
+                match channels.are_jets() {
+                    false => level.run(Scale {
+                        channels,
+                        from: outer,
+                        to: before,
+                    }),
+                    true => level.run(UnbendJets {
+                        function: *function,
+                        channels,
+                        before,
+                        outer,
+                        room: self.room,
+                    }),
+                }
+            }
+            Step::Affine {
+                from,
+                to,
+                width,
+                by,
+                plus,
+                into,
+            } => {
+                let source = (from != to).then(|| self.range(*from, *width));
+                let own = self.range(*to, *width);
+                let (to, others) = open(self.data, own);
+                level.run(Affine {
+                    channels,
+                    by: *by,
+                    plus: *plus,
+                    from: source.map(|source| others.at(source)),
+                    to,
+                    into: *into,
+                });
+            }
+            Step::Copy {
+                from,
+                to,
+                skip,
+                width,
+                into,
+            } => {
+                let from = self.range(from + skip.0, *width);
+                let own = self.range(to + skip.1, *width);
+                let (to, others) = open(self.data, own);
+                level.run(Copy {
+                    channels,
+                    from: others.at(from),
+                    to,
+                    into: *into,
+                });
+            }
+            Step::Multiply { a, b, to, width } => {
+                let (a, b) = (self.range(*a, *width), self.range(*b, *width));
+                let own = self.range(*to, *width);
+                let (to, others) = open(self.data, own);
+                level.run(Multiply {
+                    channels,
+                    a: others.at(a),
+                    b: others.at(b),
+                    to,
+                });
+            }
+            Step::Unmultiply {
+                outer,
+                other,
+                to,
+                width,
+                into,
+            } => {
+                let (outer, other) = (self.range(*outer, *width), self.range(*other, *width));
+                let own = self.range(*to, *width);
+                let (to, others) = open(self.data, own);
+                level.run(Unmultiply {
+                    channels,
+                    outer: others.at(outer),
+                    other: others.at(other),
+                    to,
+                    into: *into,
+                });
+            }
+            Step::Sums {
+                from,
+                to,
+                sums,
+                reversed,
+                scale,
+                into,
+            } => {
+                let (lists, other) = match reversed {
+                    false => (&sums.forward, &sums.reverse),
+                    true => (&sums.reverse, &sums.forward),
+                };
+                let from = self.range(*from, other.len());
+                let own = self.range(*to, lists.len());
+                let (to, others) = open(self.data, own);
+                level.run(Sum {
+                    channels,
+                    lists,
+                    scale: *scale,
+                    from: others.at(from),
+                    to,
+                    into: *into,
+                });
+            }
+            Step::Largest { from, to, width } => {
+                let from = self.range(*from, *width);
+                let own = self.range(*to, 1);
+                let (to, others) = open(self.data, own);
+                level.run(Largest {
+                    channels,
+                    from: others.at(from),
+                    to,
+                });
+            }
+            Step::Embed {
+                from,
+                to,
+                column,
+                width,
+                table,
+                categories,
+            } => {
+                let codes = self.range(from + column, 1);
+                let own = self.range(*to, *width);
+                let (to, others) = open(self.data, own);
+                let codes = &others.at(codes)[..columns];
+                for (i, to) in to.chunks_exact_mut(stride).enumerate() {
+                    for (to, number) in to.iter_mut().zip(codes) {
+                        *to = code(*number, *categories)
+                            .map_or(f32::NAN, |code| parameters[table + code * width + i]);
+                    }
+                    to[columns..].fill(0.0);
+                }
+            }
+            // Those that concern the world outside of the slots.
+            Step::Load { .. }
+            | Step::Energy { .. }
+            | Step::Top { .. }
+            | Step::Unload { .. }
+            | Step::DenseGradient { .. }
+            | Step::WindowGradient { .. }
+            | Step::ParameterGradient { .. }
+            | Step::EmbedGradient { .. } => {}
+        }
+    }
+
+    /// Zeros behind an image.
+    fn clear_margin(&mut self, image: Slot, width: usize) {
+        let range = self.range(image + width, 1);
+        self.data[range].fill(0.0);
+    }
+
+    /// Adds to the gradient, if this is what the step does.
+    fn adds(&mut self, step: &Step, gradient: &mut [f32]) -> bool {
+        let (channels, level) = (self.channels, self.network.level);
+        let stride = channels.stride;
+        // Only rows count, where they lie side by side.
+        let depth = match channels.are_jets() {
+            false => self.rows,
+            true => channels.all(),
+        };
+        match step {
+            Step::DenseGradient {
+                outer,
+                inner,
+                layer,
+            } => {
+                let (outer, inner) = (
+                    self.range(*outer, layer.outputs),
+                    self.range(*inner, layer.inputs),
+                );
                 let (weight, bias) = layer.split(gradient);
-                network.level.run(WeightGradient {
+                level.run(WeightGradient {
                     outputs: layer.outputs,
                     inputs: layer.inputs,
-                    depth: rows,
-                    bias_depth: rows,
-                    outer,
+                    depth,
+                    bias_depth: self.rows,
+                    outer: Matrix {
+                        data: &self.data[outer],
+                        stride,
+                    },
                     inner: Matrix {
-                        data: &before[input..],
+                        data: &self.data[inner],
                         stride,
                     },
                     weight,
                     bias,
-                    panel,
+                    panel: self.room,
                 });
             }
-            if l == 0 && input_gradient.is_none() {
-                break;
+            Step::WindowGradient {
+                channels: of_channels,
+                image,
+                layer,
+            } => {
+                let windows = &*layer.windows;
+                self.clear_margin(*image, windows.image);
+                let image = self.range(*image, windows.image + 1);
+                let outer = self.range(*of_channels, layer.channels * windows.count());
+                level.run(WindowGradient {
+                    windows,
+                    channels: layer.channels,
+                    depth,
+                    stride,
+                    outer: &self.data[outer],
+                    image: &self.data[image],
+                    weight: &mut gradient[layer.weight..],
+                    panel: self.room,
+                });
             }
-            let then = if l > 0 { Then::Scale } else { Then::Store };
-            let product = layer.reverse(outer, columns, &mut before[slope..], then);
-            network.level.run(product);
-            at = slope;
+            Step::ParameterGradient {
+                from,
+                parameter,
+                count,
+                each,
+            } => {
+                let range = self.range(*from, count * each);
+                level.run(weight::RowSums {
+                    rows: &self.data[range],
+                    stride,
+                    columns: self.rows,
+                    each: *each,
+                    to: &mut gradient[*parameter..][..*count],
+                });
+            }
+            Step::EmbedGradient {
+                points,
+                outer,
+                column,
+                width,
+                table,
+                categories,
+            } => {
+                let codes = &self.data[self.range(points + column, 1)][..self.rows];
+                let outer = self.data[self.range(*outer, *width)].chunks_exact(stride);
+                for (i, outer) in outer.enumerate() {
+                    for (number, slope) in codes.iter().zip(outer) {
+                        if let Some(code) = code(*number, *categories) {
+                            gradient[table + code * width + i] += slope;
+                        }
+                    }
+                }
+            }
+            _ => return false,
         }
-        if let Some(x) = input_gradient {
-            unload(self.data, stride, dimension, x);
+        true
+    }
+}
+
+fn matrix<'a>(layer: &Layer, parameters: &'a [f32]) -> Matrix<'a> {
+    Matrix {
+        data: &parameters[layer.weight..][..layer.inputs * layer.outputs],
+        stride: layer.inputs,
+    }
+}
+
+/// The row of a table that a number names.
+fn code(number: f32, categories: usize) -> Option<usize> {
+    let code = number as usize;
+    (number >= 0.0 && code < categories).then_some(code)
+}
+
+impl Layer {
+    /// The layer's part of a gradient over all parameters: of its weight, of its bias.
+    fn split<'g>(&self, gradient: &'g mut [f32]) -> (&'g mut [f32], &'g mut [f32]) {
+        let count = self.inputs * self.outputs;
+        match self.bias {
+            None => (&mut gradient[self.weight..][..count], &mut []),
+            Some(bias) if bias >= self.weight + count => {
+                let (weight, rest) = gradient[self.weight..].split_at_mut(bias - self.weight);
+                (&mut weight[..count], &mut rest[..self.outputs])
+            }
+            Some(bias) => {
+                let (before, weight) = gradient.split_at_mut(self.weight);
+                (&mut weight[..count], &mut before[bias..][..self.outputs])
+            }
         }
     }
 }

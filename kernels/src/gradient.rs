@@ -1,6 +1,6 @@
 //! Energies of a network and their gradients, row by row and summed.
 
-use super::block::{Block, Blocks};
+use super::block::{Block, Blocks, Gradients};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
 use super::scratch::with_scratch;
@@ -15,12 +15,13 @@ pub fn energies(network: &Network, x: &[f32], out: &mut [f32]) -> Result<(), Mis
     check("energies", out.len(), rows)?;
     let job = job(network, rows);
     let jobs = x.chunks(job * network.dimension()).zip(out.chunks_mut(job));
+    let program = network.program(false, false);
     each(jobs, |(x, out)| {
-        let blocks = Blocks::new(network, out.len());
+        let blocks = Blocks::new(network, program, None, out.len());
         with_scratch(blocks.len, |data| {
             let x = x.chunks(blocks.rows * network.dimension());
             for (x, out) in x.zip(out.chunks_mut(blocks.rows)) {
-                Block::new(network, blocks, out.len(), data).forward(x, false, out);
+                Block::new(network, program, blocks, out.len(), data).forward(x, None, Some(out));
             }
         });
     });
@@ -46,17 +47,27 @@ pub fn input_gradient(
         .chunks(width)
         .zip(energies.chunks_mut(job))
         .zip(gradient.chunks_mut(width));
+    let program = network.program(true, false);
     each(jobs, |((x, energies), gradient)| {
-        let blocks = Blocks::new(network, energies.len());
+        gradient.fill(0.0);
+        let blocks = Blocks::new(network, program, None, energies.len());
         let width = blocks.rows * network.dimension();
         with_scratch(blocks.len + blocks.rows, |data| {
             let (data, ones) = data.split_at_mut(blocks.len);
             ones.fill(1.0);
             let rows = x.chunks(width).zip(energies.chunks_mut(blocks.rows));
             for ((x, energies), gradient) in rows.zip(gradient.chunks_mut(width)) {
-                let mut block = Block::new(network, blocks, energies.len(), data);
-                block.forward(x, true, energies);
-                block.backward(ones, None, Some(gradient));
+                let ones = &ones[..energies.len()];
+                let mut block = Block::new(network, program, blocks, ones.len(), data);
+                block.forward(x, None, Some(energies));
+                let points = Some(gradient);
+                block.backward(
+                    ones,
+                    Gradients {
+                        points,
+                        ..Default::default()
+                    },
+                );
             }
         });
     });
@@ -124,17 +135,26 @@ fn backward_lane(
     (x, cotangent, mut input_gradient): Rows,
     mut gradient: Option<&mut [f32]>,
 ) {
-    let blocks = Blocks::new(network, cotangent.len());
-    with_scratch(blocks.len + blocks.rows, |data| {
-        let (data, energies) = data.split_at_mut(blocks.len);
+    if let Some(points) = input_gradient.as_deref_mut() {
+        points.fill(0.0);
+    }
+    let program = network.program(input_gradient.is_some(), gradient.is_some());
+    let blocks = Blocks::new(network, program, None, cotangent.len());
+    with_scratch(blocks.len, |data| {
         let x = x.chunks(blocks.rows * network.dimension());
         for (x, cotangent) in x.zip(cotangent.chunks(blocks.rows)) {
             let own = input_gradient
                 .as_mut()
                 .and_then(|rest| rest.split_off_mut(..x.len()));
-            let mut block = Block::new(network, blocks, cotangent.len(), data);
-            block.forward(x, true, energies);
-            block.backward(cotangent, gradient.as_deref_mut(), own);
+            let mut block = Block::new(network, program, blocks, cotangent.len(), data);
+            block.forward(x, None, None);
+            block.backward(
+                cotangent,
+                Gradients {
+                    parameters: gradient.as_deref_mut(),
+                    points: own,
+                },
+            );
         }
     });
 }

@@ -1,23 +1,26 @@
 //! The gradient of a loss that sees the energies of a group of rows together.
 
-use super::block::{Block, Blocks};
+use super::block::{Block, Blocks, Gradients};
 use super::formula::{Scaled, evaluate};
 use super::gradient::{backward, energies};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
+use super::program::Program;
 use super::prune::{counting, gather};
 use super::scratch::with_scratch;
 use crate::Misfit;
 
 /// Rows whose activations are kept at once if groups are small.
 const CHUNK: usize = 512;
+/// Numbers that are kept at once then, at most (4 MB): they come back from the cache that all cores have.
+const KEPT: usize = 1 << 20;
 /// The activations of a group of more rows than that are not kept but computed a second time, by
 /// all threads.
 const LARGE_GROUP: usize = 2048;
 
 /// The loss c Σ_groups L(U(x_1), ..., U(x_group)) and its gradient ∂/∂θ, for a formula L and a scale c.
 ///
-/// `x` is `(groups, group, D)`, the gradient is flat in the order W_1, b_1, W_2, b_2, ... and
+/// `x` is `(groups, group, D)`, the gradient is flat in one list as the parameters and
 /// overwritten. Some whole groups at a time go forward, through the formula and backward at
 /// once, while their activations are in the cache; so little memory is needed for any number
 /// of groups.
@@ -43,16 +46,19 @@ pub fn group_gradient(
     let groups = rows / group;
     let lanes = lanes(network, rows).min(groups.max(1));
     let jobs = (0..lanes).map(|lane| share(groups, lanes, lane)).collect();
+    let program = network.program(false, true);
+    let most = CHUNK.min(KEPT / program.features.max(1));
+    let most = (most / group).max(1);
     Ok(sum(jobs, gradient, |groups, gradient| {
-        let most = (CHUNK / group).max(1);
         let size = groups
             .len()
             .div_ceil(groups.len().div_ceil(most).max(1))
             .max(1);
         let chunk = Chunk {
             network,
+            program,
             group,
-            blocks: Blocks::new(network, size * group),
+            blocks: Blocks::new(network, program, None, size * group),
         };
         with_scratch(chunk.len(size * group), |data| {
             let mut loss = 0.0;
@@ -68,6 +74,7 @@ pub fn group_gradient(
 /// Some whole groups whose activations are kept at once.
 struct Chunk<'a> {
     network: &'a Network<'a>,
+    program: &'a Program,
     group: usize,
     blocks: Blocks,
 }
@@ -92,7 +99,10 @@ impl Chunk<'_> {
         data: &mut [f32],
     ) -> f64 {
         let Self {
-            network, blocks, ..
+            network,
+            program,
+            blocks,
+            ..
         } = *self;
         let rows = x.len() / network.dimension();
         let (data, ends) = data.split_at_mut(blocks.count(rows) * blocks.len);
@@ -100,14 +110,15 @@ impl Chunk<'_> {
         let parts = x.chunks(blocks.rows * network.dimension());
         let parts = parts.zip(energies.chunks_mut(blocks.rows));
         for ((x, energies), data) in parts.zip(data.chunks_exact_mut(blocks.len)) {
-            Block::new(network, blocks, energies.len(), data).forward(x, true, energies);
+            let mut block = Block::new(network, program, blocks, energies.len(), data);
+            block.forward(x, None, Some(energies));
         }
         let loss = evaluate(formula, first, energies, cotangent);
         // Where more than half count little would be saved, and moving them is not free.
         let kept = match counting(cotangent, rows / 2) {
             None => rows,
             Some(kept) => {
-                blocks.gather(network, &kept, data);
+                blocks.gather(program, &kept, data);
                 gather(&kept, 1, cotangent);
                 kept.len()
             }
@@ -117,8 +128,15 @@ impl Chunk<'_> {
             .zip(data.chunks_exact_mut(blocks.len));
         // The last block is the one that is still in the nearest cache.
         for (cotangent, data) in parts.rev() {
-            let mut block = Block::new(network, blocks, cotangent.len(), data);
-            block.backward(cotangent, Some(gradient), None);
+            let mut block = Block::new(network, program, blocks, cotangent.len(), data);
+            let parameters = Some(&mut *gradient);
+            block.backward(
+                cotangent,
+                Gradients {
+                    parameters,
+                    ..Default::default()
+                },
+            );
         }
         loss
     }

@@ -15,9 +15,11 @@ const PIECE: usize = 8 << 10;
 /// Lanes for `columns` rows (times the numbers that are carried for each) whose gradients must be
 /// added: few, as each costs a pass over the parameters.
 pub(crate) fn lanes(network: &Network, columns: usize) -> usize {
-    // An activation costs about as much as 64 multiplications.
-    let cost = network.parameters() + 64 * network.units();
-    let most = (columns / 96).min(columns.saturating_mul(cost) / 2_000_000);
+    let work = columns.saturating_mul(network.work());
+    let parameters = network.parameters().max(1);
+    let most = (columns / 96)
+        .max(work / parameters / 384)
+        .min(work / 2_000_000);
     let most = most.clamp(1, 16);
     1 << most.ilog2()
 }

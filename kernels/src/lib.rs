@@ -1,6 +1,6 @@
 //! Fused computations on plain slices for the CPU.
 //!
-//! Whole networks forward and back, exact score matching, the optimiser's step and the noise, in
+//! Energies of any expression forward and back, exact score matching, the optimiser's step and the noise, in
 //! f32. Nothing here knows tensors, energies or losses, and nothing is `unsafe`.
 //!
 //! The same call gives the same bits on a machine whatever the number of threads. Another
@@ -10,30 +10,31 @@
 //! | module | holds |
 //! |---|---|
 //! | `simd` | the choice of vector instructions |
-//! | `math`, `double`, `activation` | elementary functions |
-//! | `product`, `weight`, `transpose` | matrix products |
+//! | `math`, `double`, `function` | elementary functions |
+//! | `product`, `weight`, `windows`, `transpose` | matrix products, plain and of windows over images |
+//! | `features`, `channels` | simple operations, and what is carried beside a value |
 //! | `scratch`, `lanes` | memory and threads |
-//! | `network`, `affine` | a network and its layers' products |
-//! | `block`, `gradient`, `grouped`, `prune` | energies and their gradients, in blocks of rows |
-//! | `jet`, `jet_block`, `score` | second derivatives and score matching |
+//! | `graph`, `program`, `network` | what is computed, as steps with a place for each number, with parameters |
+//! | `block` | a program on a block of rows, forward and back |
+//! | `gradient`, `grouped`, `prune`, `score` | energies, their gradients, and those of losses |
 //! | [`generator`] | transposed convolutions |
 //! | `formula`, `contrast`, `adam`, `normal`, `perturb` | the other parts of a training step |
 //! | `distance` | distances of points, all pairs |
 //! | `misfit` | lengths that do not fit |
 
-mod activation;
 mod adam;
-mod affine;
 mod block;
+mod channels;
 mod contrast;
 mod distance;
 mod double;
+mod features;
 mod formula;
+mod function;
 pub mod generator;
 mod gradient;
+mod graph;
 mod grouped;
-mod jet;
-mod jet_block;
 mod lanes;
 mod math;
 mod misfit;
@@ -41,6 +42,7 @@ mod network;
 mod normal;
 mod perturb;
 mod product;
+mod program;
 mod prune;
 #[cfg(test)]
 mod reference;
@@ -51,16 +53,18 @@ mod transpose;
 #[cfg(test)]
 mod twins;
 mod weight;
+mod windows;
 
-pub use activation::Activation;
 pub use adam::{Adam, State};
 pub use contrast::Discrepancy;
 pub use distance::sum_of_distances;
 pub use formula::{Formula, Scaled};
+pub use function::Function;
 pub use gradient::{backward, energies, input_gradient};
+pub use graph::{Graph, Operation, Sums, Windows};
 pub use grouped::group_gradient;
 pub use misfit::Misfit;
-pub use network::Network;
+pub use network::{Engine, Network};
 pub use normal::fill_normal;
 pub use perturb::perturb;
 pub use score::jet_gradient;

@@ -38,7 +38,34 @@ fn exp_negative<W: Width>(x: f32) -> f32 {
     let x = if tiny { TINY } else { x };
     // e^x = 2^n e^r with |r| ≤ ln 2 / 2.
     let shifted = W::multiply_add(x, LOG2_E, ROUND);
+    let rest = exp_rest::<W>(x, shifted - ROUND);
+    let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
+    let value = rest * power;
+    if tiny { 0.0 } else { value }
+}
+
+/// Below, e^x is no normal number and counts as 0; above, it is infinite.
+const LEAST: f32 = -87.0;
+const MOST: f32 = 88.722_84;
+
+/// e^x. Relative error 2e-7.
+#[inline(always)]
+pub(crate) fn exp<W: Width>(x: f32) -> f32 {
+    let inside = if x < LEAST { LEAST } else { x };
+    let inside = if inside > MOST { MOST } else { inside };
+    let shifted = W::multiply_add(inside, LOG2_E, ROUND);
     let n = shifted - ROUND;
+    let value = exp_rest::<W>(inside, n);
+    // 2^n as a product, as 2^128 is no number.
+    let power = f32::from_bits(shifted.to_bits().wrapping_add(126) << 23);
+    let value = value * power * 2.0;
+    let value = if x < LEAST { 0.0 } else { value };
+    if x > MOST { f32::INFINITY } else { value }
+}
+
+/// e^(x - n ln 2), where the difference is at most ln 2 / 2.
+#[inline(always)]
+fn exp_rest<W: Width>(x: f32, n: f32) -> f32 {
     let r = W::multiply_add(n, -LN_2_HIGH, x);
     let r = W::multiply_add(n, -LN_2_LOW, r);
     let tail = polynomial::<W, 5>(
@@ -51,9 +78,7 @@ fn exp_negative<W: Width>(x: f32) -> f32 {
             1.392_618_4e-3,
         ],
     );
-    let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
-    let value = (W::multiply_add(tail * r, r, r) + 1.0) * power;
-    if tiny { 0.0 } else { value }
+    W::multiply_add(tail * r, r, r) + 1.0
 }
 
 /// ln(1 + e) for e in [0, 1]. Relative error 2e-7.
@@ -103,6 +128,37 @@ pub(crate) fn ln<W: Width>(x: f32) -> f32 {
     let small = W::multiply_add(n, LN_2_LOW, tail * f * square);
     let small = W::multiply_add(square, -0.5, small);
     W::multiply_add(n, LN_2_HIGH, f + small)
+}
+
+/// ln x for every x: -∞ at 0, and NaN below.
+#[inline(always)]
+pub(crate) fn ln_any<W: Width>(x: f32) -> f32 {
+    let tiny = x < f32::MIN_POSITIVE;
+    let value = ln::<W>(if tiny { x * 16_777_216.0 } else { x });
+    let value = if tiny { value - 16.635_532 } else { value };
+    let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
+    let value = if x == f32::INFINITY { x } else { value };
+    if x >= 0.0 { value } else { f32::NAN }
+}
+
+/// (sin x, cos x). Error 2e-7 up to |x| = 1e6, where the spacing of numbers is a sixteenth.
+#[inline(always)]
+pub(crate) fn sin_cos_any<W: Width>(x: f32) -> (f32, f32) {
+    /// As [`ROUND`], in double precision.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let wide = f64::from(x);
+    let shifted = wide * std::f64::consts::FRAC_2_PI + ROUND;
+    let turns = shifted - ROUND;
+    let rest = (wide - turns * std::f64::consts::FRAC_PI_2) as f32;
+    let quarter = shifted.to_bits() as u32;
+    let (sin, cos) = sin_cos::<W>(rest);
+    let is_odd = quarter & 1 == 1;
+    let (one, other) = if is_odd { (cos, sin) } else { (sin, cos) };
+    // The signs' bits: sin turns in the quarters 2 and 3, cos in 1 and 2.
+    let sin_sign = (quarter & 2) << 30;
+    let cos_sign = (quarter.wrapping_add(1) & 2) << 30;
+    let sin = f32::from_bits(one.to_bits() ^ sin_sign);
+    (sin, f32::from_bits(other.to_bits() ^ cos_sign))
 }
 
 /// (sin a, cos a) for |a| ≤ π/4. Error 1e-7.

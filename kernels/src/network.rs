@@ -1,83 +1,76 @@
-//! A network as the kernels see it: borrowed weights and what to do with them.
+//! A graph ready to be run, and with its parameters.
 
-use super::activation::Activation;
+use super::graph::Graph;
+use super::program::{Program, Purpose};
 use super::simd::Level;
 use crate::Misfit;
+use std::sync::OnceLock;
 
-/// A multilayer perceptron U: R^D → R.
-///
-/// a_0 = x, a_l = f(W_l a_{l-1} + b_l), U = W_L a_{L-1} + b_L, with any number L ≥ 1 of layers of
-/// any width.
+/// A graph whose result is one number for each row, an energy U: R^D → R, with what runs it.
 #[derive(Clone, Debug)]
-pub struct Network<'a> {
-    pub(crate) layers: Vec<Layer<'a>>,
-    pub(crate) activation: Activation,
-    pub(crate) level: Level,
+pub struct Engine {
+    graph: Graph,
+    work: usize,
+    /// For U alone, with ∂U/∂x, with ∂L/∂θ, with both, and for jets.
+    programs: [OnceLock<Program>; 5],
 }
 
-/// One affine map of a network.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layer<'a> {
-    pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
-    /// W, `outputs x inputs`, row after row as in PyTorch.
-    pub(crate) weight: &'a [f32],
-    /// b, one number for each output.
-    pub(crate) bias: &'a [f32],
-    /// Where W begins among all parameters in the order W_1, b_1, W_2, b_2, ...
-    pub(crate) offset: usize,
-}
+impl Engine {
+    /// What runs this graph.
+    ///
+    /// # Errors
+    /// If the last operation has not one feature.
+    pub fn new(graph: Graph) -> Result<Self, Misfit> {
+        if graph.nodes.last().is_none_or(|last| last.width != 1) {
+            let found = graph.nodes.last().map(|last| last.width);
+            return Err(Misfit::new("the graph's result", found, "one feature"));
+        }
+        Ok(Self {
+            work: graph.work(),
+            graph,
+            programs: Default::default(),
+        })
+    }
 
-impl Layer<'_> {
-    /// The layer's part of a gradient over all parameters: of its weight, of its bias.
-    pub(crate) fn split<'g>(&self, gradient: &'g mut [f32]) -> (&'g mut [f32], &'g mut [f32]) {
-        let own = &mut gradient[self.offset..][..self.weight.len() + self.bias.len()];
-        own.split_at_mut(self.weight.len())
+    fn program(&self, purpose: Purpose) -> &Program {
+        let which = match purpose {
+            Purpose { jets: true, .. } => 4,
+            Purpose {
+                points, parameters, ..
+            } => usize::from(points) + 2 * usize::from(parameters),
+        };
+        self.programs[which].get_or_init(|| Program::new(&self.graph, purpose))
+    }
+
+    /// Features of a block's memory that one row takes, for ∂L/∂θ: numbers of single precision.
+    pub fn features(&self) -> usize {
+        let purpose = Purpose {
+            jets: false,
+            points: false,
+            parameters: true,
+        };
+        self.program(purpose).features
     }
 }
 
+/// An engine with parameters.
+#[derive(Clone, Debug)]
+pub struct Network<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) parameters: &'a [f32],
+    pub(crate) level: Level,
+}
+
 impl<'a> Network<'a> {
-    /// A network of the widths D, h_1, ..., 1 whose parameters lie in one slice, in the order W_1, b_1, W_2,
-    /// b_2, ...
+    /// The engine with these parameters.
     ///
     /// # Errors
-    /// If the widths are fewer than two, one is 0, the last is not 1, or the slice has another length than
-    /// they ask for.
-    pub fn from_flat(
-        widths: &[usize],
-        activation: Activation,
-        parameters: &'a [f32],
-    ) -> Result<Self, Misfit> {
-        if widths.len() < 2 || widths.contains(&0) || widths.last() != Some(&1) {
-            let expected = "at least two widths, each positive and the last 1";
-            return Err(Misfit::new("the network", widths, expected));
-        }
-        let (mut layers, mut offset) = (Vec::new(), 0);
-        for pair in widths.windows(2) {
-            let (inputs, outputs) = (pair[0], pair[1]);
-            let count = inputs.checked_mul(outputs);
-            let parts = count.and_then(|count| parameters[offset..].split_at_checked(count));
-            let parts = parts.and_then(|(weight, rest)| Some((weight, rest.get(..outputs)?)));
-            let Some((weight, bias)) = parts else {
-                let expected = format!("as many as the widths {widths:?} ask for");
-                return Err(Misfit::new("the parameters", parameters.len(), expected));
-            };
-            layers.push(Layer {
-                inputs,
-                outputs,
-                weight,
-                bias,
-                offset,
-            });
-            offset += weight.len() + bias.len();
-        }
-        if offset != parameters.len() {
-            let expected = format!("{offset} for these widths");
-            return Err(Misfit::new("the parameters", parameters.len(), expected));
-        }
+    /// If they are not as many as the graph has.
+    pub fn new(engine: &'a Engine, parameters: &'a [f32]) -> Result<Self, Misfit> {
+        check("the parameters", parameters.len(), engine.graph.parameters)?;
         Ok(Self {
-            layers,
-            activation,
+            engine,
+            parameters,
             level: Level::best(),
         })
     }
@@ -88,26 +81,35 @@ impl<'a> Network<'a> {
         Self { level, ..self }
     }
 
+    pub(crate) fn program(&self, points: bool, parameters: bool) -> &'a Program {
+        self.engine.program(Purpose {
+            jets: false,
+            points,
+            parameters,
+        })
+    }
+
+    pub(crate) fn jets(&self) -> &'a Program {
+        self.engine.program(Purpose {
+            jets: true,
+            points: false,
+            parameters: true,
+        })
+    }
+
     /// D.
     pub(crate) fn dimension(&self) -> usize {
-        self.layers.first().map_or(0, |layer| layer.inputs)
+        self.engine.graph.dimension
     }
 
     /// How many parameters there are, and so the length of a gradient.
     pub(crate) fn parameters(&self) -> usize {
-        self.layers.last().map_or(0, |layer| {
-            layer.offset + layer.weight.len() + layer.bias.len()
-        })
+        self.parameters.len()
     }
 
-    /// All layers but the last, which has no activation.
-    pub(crate) fn hidden(&self) -> &[Layer<'a>] {
-        &self.layers[..self.layers.len() - 1]
-    }
-
-    /// Σ_l h_l.
-    pub(crate) fn units(&self) -> usize {
-        self.hidden().iter().map(|layer| layer.outputs).sum()
+    /// Multiplications and additions of one row, about.
+    pub(crate) fn work(&self) -> usize {
+        self.engine.work
     }
 
     /// The number of rows of `x`, which is `rows x D`.
@@ -129,33 +131,4 @@ pub(crate) fn check(what: &'static str, found: usize, expected: usize) -> Result
         return Ok(());
     }
     Err(Misfit::new(what, found, format!("{expected}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shapes_that_do_not_fit_are_errors() {
-        let p = [0.0; 9];
-        let network =
-            |widths: &[usize], p| Network::from_flat(widths, Activation::Tanh, p).map(|_| ());
-        assert!(network(&[1, 2, 1], &p[..7]).is_ok());
-        for widths in [
-            &[1, 2, 1][..],
-            &[1, 0, 1],
-            &[1],
-            &[],
-            &[2, 3],
-            &[0, 1],
-            &[usize::MAX, 2, 1],
-        ] {
-            assert!(network(widths, &p).is_err(), "{widths:?}");
-        }
-        assert!(network(&[1, 2, 1], &p[..3]).is_err());
-        assert!(network(&[1, 2, 1], &p[..8]).is_err());
-        assert!(network(&[2, 1], &p[..4]).is_err());
-        let network = Network::from_flat(&[2, 1], Activation::Tanh, &p[..3]).unwrap();
-        assert!(network.rows(&p[..3]).is_err());
-    }
 }

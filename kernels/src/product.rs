@@ -5,8 +5,9 @@ use super::simd::{Kernel, Level, Width};
 /// What becomes of a product's numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then<'a> {
-    /// They replace the output, with a number added to each of its rows.
-    Bias(&'a [f32]),
+    /// They replace the output, with a number added to each of its rows in the first so many columns: all or whole
+    /// tiles.
+    Bias(&'a [f32], usize),
     /// They replace the output.
     Store,
     /// They multiply the output.
@@ -55,7 +56,7 @@ pub(crate) struct Product<'a> {
 }
 
 /// Columns in a tile, in vectors.
-const VECTORS: usize = 2;
+pub(crate) const VECTORS: usize = 2;
 
 /// Calls a tile's function with its height as a constant of the language. Heights above 6 are compiled only
 /// for levels that have such tiles.
@@ -150,7 +151,7 @@ impl Product<'_> {
             let start = (at.row + m) * self.out_stride;
             let out = &mut self.out[start + at.column..start + end];
             let bias = match self.then {
-                Then::Bias(bias) => bias[at.row + m],
+                Then::Bias(bias, columns) if at.column < columns => bias[at.row + m],
                 _ => 0.0,
             };
             for (out, sum) in out.chunks_mut(lanes).zip(sums) {
@@ -161,7 +162,7 @@ impl Product<'_> {
                     width.partial_load_f32s(out)
                 };
                 let new = match self.then {
-                    Then::Bias(_) => width.add_f32s(sum, width.splat_f32s(bias)),
+                    Then::Bias(..) => width.add_f32s(sum, width.splat_f32s(bias)),
                     Then::Store => sum,
                     Then::Scale => width.mul_f32s(sum, old),
                     Then::Add => width.add_f32s(sum, old),
@@ -245,10 +246,13 @@ impl Product<'_> {
                 *factor = left.data[i * left.stride + j];
             }
             match self.then {
-                Then::Bias(bias) => {
+                Then::Bias(bias, biased) => {
                     let bias = bias[row];
                     for (c, out) in out.iter_mut().enumerate() {
-                        *out = entry::<W, K>(factors, inner, c) + bias;
+                        *out = entry::<W, K>(factors, inner, c);
+                    }
+                    for out in out.iter_mut().take(biased) {
+                        *out += bias;
                     }
                 }
                 Then::Store => {

@@ -1,8 +1,5 @@
 //! Rows that a gradient does not see.
 
-use super::block::Blocks;
-use super::network::Network;
-
 /// What a sum in single precision loses of itself: 2⁻²⁴.
 const ROUNDING: f32 = f32::EPSILON / 2.0;
 
@@ -58,29 +55,12 @@ pub(crate) fn gather(rows: &[usize], width: usize, data: &mut [f32]) {
     }
 }
 
-impl Blocks {
-    /// The same for what a forward pass has left in the memory of several blocks: they are then as
-    /// after a forward pass of these rows alone. Fewer and full blocks matter, as each costs a
-    /// pass over the whole gradient.
-    pub(crate) fn gather(&self, network: &Network, rows: &[usize], data: &mut [f32]) {
-        let place = |row: usize| row / self.rows * self.len + row % self.rows;
-        let moves = rows.iter().enumerate();
-        let moves: Vec<_> = moves.map(|(to, from)| (place(to), place(*from))).collect();
-        for feature in 0..network.dimension() + 2 * network.units() {
-            let data = &mut data[feature * self.stride..];
-            for (to, from) in &moves {
-                data[*to] = data[*from];
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference::{Reference, assert_close, discrepancy, each, points};
     use crate::simd::Level;
-    use crate::{Activation, backward, group_gradient};
+    use crate::{Function, Network, backward, group_gradient};
 
     #[test]
     fn the_rows_below_the_rounding_of_the_sum_are_left_out() {
@@ -146,10 +126,11 @@ mod tests {
 
     #[test]
     fn what_is_left_out_changes_nothing() {
-        let reference = Reference::random(&WIDTHS, Activation::Softplus, 1);
+        let reference = Reference::random(&WIDTHS, Function::Softplus, 1);
         let parameters = reference.rounded();
         for level in Level::available() {
-            let network = reference.network(&parameters, level);
+            let engine = reference.engine();
+            let network = Network::new(&engine, &parameters).unwrap().at(level);
             for (i, (counts, other)) in PATTERNS.into_iter().enumerate() {
                 let x = points(ROWS, 3, 2);
                 let c = |row| {
@@ -187,9 +168,12 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_changes_no_bit() {
-        let reference = Reference::random(&WIDTHS, Activation::Softplus, 1);
+        let reference = Reference::random(&WIDTHS, Function::Softplus, 1);
         let parameters = reference.rounded();
-        let network = reference.network(&parameters, Level::best());
+        let engine = reference.engine();
+        let network = Network::new(&engine, &parameters)
+            .unwrap()
+            .at(Level::best());
         let x = points(ROWS, 3, 2);
         let c: Vec<f32> = (0..ROWS)
             .map(|row| (row as f32 * 0.7).sin().powi(200))
@@ -211,11 +195,14 @@ mod tests {
 
     #[test]
     fn an_energy_that_is_no_number_shows() {
-        let mut reference = Reference::random(&[2, 16, 1], Activation::Softplus, 1);
+        let mut reference = Reference::random(&[2, 16, 1], Function::Softplus, 1);
         // Steep, so that nearly all other rows are left out.
         reference.parameters.iter_mut().for_each(|p| *p *= 30.0);
         let parameters = reference.rounded();
-        let network = reference.network(&parameters, Level::best());
+        let engine = reference.engine();
+        let network = Network::new(&engine, &parameters)
+            .unwrap()
+            .at(Level::best());
         for group in [33, 3300] {
             let run = |x: &[f32]| {
                 let mut gradient = vec![0.0; network.parameters()];

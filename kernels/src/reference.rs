@@ -1,8 +1,6 @@
 //! The kernels' meaning in plain f64 code, and the networks that tests compare them on.
 
-use super::activation::Activation;
-use super::network::Network;
-use super::simd::Level;
+use super::{Engine, Function, Graph, Network, Operation};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -10,13 +8,13 @@ use rand_chacha::ChaCha12Rng;
 #[derive(Clone)]
 pub(crate) struct Reference {
     pub(crate) widths: Vec<usize>,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Function,
     pub(crate) parameters: Vec<f64>,
 }
 
 impl Reference {
     /// A network with parameters of such a size that all activations matter.
-    pub(crate) fn random(widths: &[usize], activation: Activation, seed: u64) -> Self {
+    pub(crate) fn random(widths: &[usize], activation: Function, seed: u64) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let mut parameters = Vec::new();
         for widths in widths.windows(2) {
@@ -35,10 +33,25 @@ impl Reference {
         self.parameters.iter().map(|p| *p as f32).collect()
     }
 
-    pub(crate) fn network<'a>(&self, parameters: &'a [f32], level: Level) -> Network<'a> {
-        Network::from_flat(&self.widths, self.activation, parameters)
-            .unwrap()
-            .at(level)
+    /// What runs it.
+    pub(crate) fn engine(&self) -> Engine {
+        let mut graph = Graph::new(self.widths[0], self.parameters.len());
+        let mut x = graph.push(Operation::Points, &[], self.widths[0]).unwrap();
+        let mut weight = 0;
+        for (l, widths) in self.widths.windows(2).enumerate() {
+            if l > 0 {
+                let function = Operation::Function(self.activation);
+                x = graph.push(function, &[x], widths[0]).unwrap();
+            }
+            let bias = weight + widths[0] * widths[1];
+            let layer = Operation::Dense {
+                weight,
+                bias: Some(bias),
+            };
+            x = graph.push(layer, &[x], widths[1]).unwrap();
+            weight = bias + widths[1];
+        }
+        Engine::new(graph).unwrap()
     }
 
     /// U(x).
@@ -113,21 +126,22 @@ fn difference(x: &[f64], i: usize, h: f64, f: impl Fn(&[f64]) -> f64) -> f64 {
     (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * h)
 }
 
-fn bend(activation: Activation, z: f64) -> f64 {
+fn bend(activation: Function, z: f64) -> f64 {
     match activation {
-        Activation::Softplus => z.max(0.0) + (-z.abs()).exp().ln_1p(),
-        Activation::Silu => z / (1.0 + (-z).exp()),
-        Activation::LeakyRelu(slope) => z.max(0.0) + slope * z.min(0.0),
-        Activation::Tanh => z.tanh(),
+        Function::Softplus => z.max(0.0) + (-z.abs()).exp().ln_1p(),
+        Function::Silu => z / (1.0 + (-z).exp()),
+        Function::LeakyRelu(slope) => z.max(0.0) + slope * z.min(0.0),
+        Function::Tanh => z.tanh(),
+        other => panic!("{other:?} is no activation"),
     }
 }
 
 /// All activations.
-pub(crate) const ACTIVATIONS: [Activation; 4] = [
-    Activation::Softplus,
-    Activation::Silu,
-    Activation::LeakyRelu(0.05),
-    Activation::Tanh,
+pub(crate) const ACTIVATIONS: [Function; 4] = [
+    Function::Softplus,
+    Function::Silu,
+    Function::LeakyRelu(0.05),
+    Function::Tanh,
 ];
 
 /// Widths that meet every path: one layer, width 1, few and many inputs, widths that no tile

@@ -1,7 +1,7 @@
 //! Losses of a network's first and second derivatives.
 
+use super::block::{Block, Blocks};
 use super::formula::Scaled;
-use super::jet_block::{JetBlock, JetBlocks};
 use super::lanes::{lanes, share, sum};
 use super::network::{Network, check};
 use super::scratch::with_scratch;
@@ -13,7 +13,7 @@ use crate::Misfit;
 /// `x` is `rows x D`; the directions are `rows x K x D`, or without any the coordinates. The derivatives of every
 /// activation along each direction, and the sum of the second ones, are carried forward beside its value:
 /// K + 2 numbers instead of one. One ordinary reverse pass over all of them then gives the gradient, which is
-/// flat in the order W_1, b_1, W_2, b_2, ... and overwritten. Without any row the loss is 0.
+/// one list as the parameters and overwritten. Without any row the loss is 0.
 ///
 /// # Errors
 /// If a slice's length does not fit.
@@ -36,17 +36,17 @@ pub fn jet_gradient(
     };
     let lanes = lanes(network, rows.saturating_mul(k + 2));
     let jobs = (0..lanes).map(|lane| share(rows, lanes, lane)).collect();
+    let program = network.jets();
     Ok(sum(jobs, gradient, |share, gradient| {
-        let blocks = JetBlocks::new(network, k, share.len());
+        let blocks = Blocks::new(network, program, Some(k), share.len());
         with_scratch(blocks.len, |data| {
             let mut loss = 0.0;
             for first in share.clone().step_by(blocks.rows) {
                 let own = first..share.end.min(first + blocks.rows);
                 let directions = directions.map(|all| &all[own.start * k * d..own.end * k * d]);
-                let mut block = JetBlock::new(network, blocks, own.len(), data);
-                block.forward(&x[own.start * d..own.end * d], directions);
-                loss += block.evaluate(formula, first);
-                block.backward(gradient);
+                let mut block = Block::new(network, program, blocks, own.len(), data);
+                block.forward(&x[own.start * d..own.end * d], directions, None);
+                loss += block.evaluate(formula, first, gradient);
             }
             loss
         })

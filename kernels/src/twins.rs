@@ -14,7 +14,8 @@ fn for_each_case(mut test: impl FnMut(&Reference, &Network, &[f32], &str)) {
             for widths in WIDTHS {
                 let reference = Reference::random(widths, activation, 3);
                 let parameters = reference.rounded();
-                let network = reference.network(&parameters, level);
+                let engine = reference.engine();
+                let network = Network::new(&engine, &parameters).unwrap().at(level);
                 for rows in [0, 1, 7, 40] {
                     let what = format!("{} {activation:?} {widths:?} {rows}", level.name());
                     test(&reference, &network, &points(rows, widths[0], 4), &what);
@@ -141,7 +142,7 @@ fn first_and_second_derivatives() {
                 for (value, exact) in jet[1..].iter().zip(reference.gradient(&x)) {
                     assert_close(*value, far * exact, 1.0, 3e-6, what);
                 }
-                let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
+                let kinks = matches!(reference.activation, Function::LeakyRelu(_));
                 let exact = if kinks { 0.0 } else { reference.laplacian(&x) };
                 assert_close(jet[d + 1], far * far * exact, 1.0, 5e-6, what);
             }
@@ -151,10 +152,11 @@ fn first_and_second_derivatives() {
 
 #[test]
 fn one_direction_is_a_mixture_of_coordinates() {
-    let reference = Reference::random(&[3, 20, 11, 1], Activation::Silu, 2);
+    let reference = Reference::random(&[3, 20, 11, 1], Function::Silu, 2);
     let parameters = reference.rounded();
     for level in Level::available() {
-        let network = reference.network(&parameters, level);
+        let engine = reference.engine();
+        let network = Network::new(&engine, &parameters).unwrap().at(level);
         let (x, v) = (points(13, 3, 5), points(13, 3, 6));
         for (r, jet) in jets(&network, &x, Some((&v, 1)))
             .chunks_exact(3)
@@ -181,7 +183,7 @@ fn gradients_of_score_matching() {
     for_each_case(|reference, network, x, what| {
         let d = network.dimension();
         let rows = x.len() / d;
-        let kinks = matches!(reference.activation, Activation::LeakyRelu(_));
+        let kinks = matches!(reference.activation, Function::LeakyRelu(_));
         let exact_loss = |reference: &Reference| {
             let loss = |r: usize| {
                 let x = row(x, d, r);
@@ -238,9 +240,12 @@ fn the_number_of_threads_changes_no_bit() {
         (&[2, 40, 40, 1], 5 * 700, 700),
     ];
     for (widths, rows, group) in cases {
-        let reference = Reference::random(widths, Activation::Softplus, 1);
+        let reference = Reference::random(widths, Function::Softplus, 1);
         let parameters = reference.rounded();
-        let network = reference.network(&parameters, Level::best());
+        let engine = reference.engine();
+        let network = Network::new(&engine, &parameters)
+            .unwrap()
+            .at(Level::best());
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -258,10 +263,11 @@ fn the_number_of_threads_changes_no_bit() {
 
 #[test]
 fn large_groups_give_what_small_ones_give() {
-    let reference = Reference::random(&[2, 24, 24, 1], Activation::Tanh, 1);
+    let reference = Reference::random(&[2, 24, 24, 1], Function::Tanh, 1);
     let parameters = reference.rounded();
     for level in Level::available() {
-        let network = reference.network(&parameters, level);
+        let engine = reference.engine();
+        let network = Network::new(&engine, &parameters).unwrap().at(level);
         let x = points(2 * 3000, 2, 2);
         // A loss that does not care how rows are grouped.
         let formula = |_: usize, u: &[f64], c: &mut [f64]| {
@@ -294,7 +300,8 @@ fn huge_energies_do_not_overflow() {
                 .iter_mut()
                 .for_each(|w| *w *= 1e4);
             let parameters = reference.rounded();
-            let network = reference.network(&parameters, level);
+            let engine = reference.engine();
+            let network = Network::new(&engine, &parameters).unwrap().at(level);
             let out = everything(&network, 50, 5);
             assert!(out.iter().all(|value| value.is_finite()), "{activation:?}");
         }
@@ -304,7 +311,9 @@ fn huge_energies_do_not_overflow() {
 #[test]
 fn shapes_that_do_not_fit_are_errors() {
     let p = [0.1; 7];
-    let network = Network::from_flat(&[2, 1, 1], Activation::Tanh, &p[..5]).unwrap();
+    let engine = Reference::random(&[2, 1, 1], Function::Tanh, 0).engine();
+    assert!(Network::new(&engine, &p[..4]).is_err());
+    let network = Network::new(&engine, &p[..5]).unwrap();
     let (x, mut g, mut u, mut d) = ([0.0; 6], [0.0; 5], [0.0; 3], [0.0; 6]);
     assert!(energies(&network, &x[..5], &mut u).is_err());
     assert!(energies(&network, &x, &mut u[..2]).is_err());

@@ -17,6 +17,7 @@ pub(crate) struct WeightGradient<'a> {
     pub(crate) inner: Matrix<'a>,
     /// `outputs x inputs`.
     pub(crate) weight: &'a mut [f32],
+    /// Empty where there is none.
     pub(crate) bias: &'a mut [f32],
     /// Room for [`columns`] numbers times the depth.
     pub(crate) panel: &'a mut [f32],
@@ -68,6 +69,29 @@ impl Kernel for WeightGradient<'_> {
                 then: Then::Add,
             };
             product.run(width);
+        }
+    }
+}
+
+/// Adds the sums of some rows, or of each `each` of them, to numbers.
+pub(crate) struct RowSums<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) columns: usize,
+    pub(crate) each: usize,
+    pub(crate) to: &'a mut [f32],
+}
+
+impl Kernel for RowSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<W: Width>(self, width: W) {
+        let rows = self.rows.chunks_exact(self.each * self.stride);
+        for (to, rows) in self.to.iter_mut().zip(rows) {
+            for row in rows.chunks_exact(self.stride) {
+                *to += sum(width, &row[..self.columns]);
+            }
         }
     }
 }

@@ -1,9 +1,33 @@
 //! Activations and their derivatives in ordinary dfdx operations.
 
-use crate::kernel::Activation;
+use crate::kernel::Function;
 use crate::tensors::DeviceError;
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
+
+/// The function between the layers of an [`Mlp`](super::Mlp).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// ln(1 + e^z).
+    Softplus,
+    /// z σ(z).
+    Silu,
+    /// z, times the slope where z is not positive. PyTorch's slope is 0.01.
+    LeakyRelu(f64),
+    /// tanh z.
+    Tanh,
+}
+
+impl Activation {
+    pub(super) fn function(self) -> Function {
+        match self {
+            Self::Softplus => Function::Softplus,
+            Self::Silu => Function::Silu,
+            Self::LeakyRelu(slope) => Function::LeakyRelu(slope),
+            Self::Tanh => Function::Tanh,
+        }
+    }
+}
 
 /// φ(z), elementwise, differentiable everywhere the equation is.
 pub(super) fn activate<S: Shape, T: Tape<f32, AutoDevice>>(
@@ -28,59 +52,5 @@ pub(super) fn activate<S: Shape, T: Tape<f32, AutoDevice>>(
             z.try_mul(slope as f32)?.try_add(positive)
         }
         Activation::Tanh => z.try_tanh(),
-    }
-}
-
-/// φ'(z) and φ''(z), elementwise, recorded on tapes of their own.
-pub(super) fn derivatives<S: Shape, T: Tape<f32, AutoDevice>>(
-    activation: Activation,
-    z: &Tensor<S, f32, AutoDevice>,
-) -> Result<(Tensor<S, f32, AutoDevice, T>, Tensor<S, f32, AutoDevice, T>), DeviceError> {
-    let one = 1.0;
-    let z = || z.retaped::<T>();
-    // σ (1 - σ)
-    let bell = |sigmoid: &Tensor<S, f32, AutoDevice>| -> Result<_, DeviceError> {
-        let rest = sigmoid.retaped::<T>().try_negate()?.try_add(one)?;
-        sigmoid.retaped::<T>().try_mul(rest)
-    };
-    match activation {
-        Activation::Softplus => {
-            let (sigmoid, tape) = z().try_sigmoid()?.split_tape();
-            let second = bell(&sigmoid)?;
-            Ok((sigmoid.put_tape(tape), second))
-        }
-        // φ' = σ + z σ', φ'' = σ' (2 + z (1 - 2σ))
-        Activation::Silu => {
-            let (sigmoid, tape) = z().try_sigmoid()?.split_tape();
-            let (slope, slope_tape) = bell(&sigmoid)?.split_tape();
-            let bend = sigmoid.retaped::<T>().try_mul(-2.0)?.try_add(one)?;
-            let bend = bend.try_mul(z())?.try_add(2.0)?;
-            let second = bend.try_mul(slope.retaped::<T>())?;
-            let first = slope.put_tape(slope_tape).try_mul(z())?;
-            Ok((sigmoid.put_tape(tape).try_add(first)?, second))
-        }
-        // Constants almost everywhere: nothing to record.
-        Activation::LeakyRelu(slope) => {
-            let z = z().split_tape().0;
-            let ones = z.device().try_ones_like(&z)?;
-            let low = ones.clone().try_mul(slope as f32)?;
-            let zeros = z.device().try_zeros_like(&z)?;
-            let first = z.try_gt(0.0)?.try_choose(ones, low)?;
-            Ok((first.retaped(), zeros.retaped()))
-        }
-        // φ' = 1 - τ², φ'' = -2 τ φ'
-        Activation::Tanh => {
-            let (tanh, tape) = z().try_tanh()?.split_tape();
-            let first = tanh
-                .clone()
-                .put_tape(tape)
-                .try_square()?
-                .try_negate()?
-                .try_add(one)?;
-            let (first, tape) = first.split_tape();
-            let twice = tanh.retaped::<T>().try_mul(-2.0)?;
-            let second = twice.try_mul(first.retaped::<T>())?;
-            Ok((first.put_tape(tape), second))
-        }
     }
 }

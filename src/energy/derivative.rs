@@ -6,6 +6,7 @@
 
 use super::Expr;
 use super::expression::{Node, Op};
+use super::function::Applied;
 use crate::Error;
 use std::collections::HashMap;
 use std::sync::Arc;

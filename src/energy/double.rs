@@ -1,6 +1,7 @@
 //! Expressions in double precision, operation by operation: what the others are held against.
 
 use super::expression::{Node, Op, code};
+use super::function::Applied;
 use super::plan::{Derived, Plan, Step};
 use super::window::Taps;
 use crate::Error;

@@ -1,8 +1,9 @@
 //! Energies as expressions of their points.
 
-use super::function::Function;
+use super::function::Applied;
 use super::window::Window;
 use crate::Error;
+use crate::kernel::Function;
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Range, Sub};
 use std::sync::Arc;
@@ -123,7 +124,7 @@ pub(super) enum Initial {
 /// Deeper expressions could end the program when they are freed.
 const DEEPEST: usize = 5_000;
 /// More features than that are a slip.
-const WIDEST: usize = 1 << 24;
+const WIDEST: usize = 1 << 28;
 
 fn unique() -> usize {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -408,7 +409,7 @@ impl Expr {
 
     /// x σ(x).
     pub fn silu(&self) -> Self {
-        self * self.sigmoid()
+        self.function(Function::Silu)
     }
 
     /// max(x, 0).

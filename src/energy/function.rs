@@ -1,34 +1,34 @@
 //! Functions of one number, with their derivatives.
 
 use super::Expr;
-use super::activation::activate;
-use crate::kernel::Activation;
+use super::activation::{Activation, activate};
+use crate::kernel::Function;
 use crate::tensors::DeviceError;
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
 
-/// What an expression applies to each of its features.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Function {
-    Softplus,
-    Sigmoid,
-    Tanh,
-    /// z, or the slope times z where z ≤ 0.
-    LeakyRelu(f64),
-    /// 1, or a number where z ≤ 0: the derivative of the one before.
-    Step(f64),
-    Exp,
-    Ln,
-    Sqrt,
-    Sin,
-    Cos,
-    Power(i32),
+/// What an expression asks of a function.
+pub(super) trait Applied: Sized {
+    fn name(self) -> &'static str;
+
+    /// f(z).
+    fn double(self, z: f64) -> f64;
+
+    /// f(z) in dfdx operations.
+    fn plain<T: Tape<f32, AutoDevice>>(
+        self,
+        z: Tensor<(usize, usize), f32, AutoDevice, T>,
+    ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, DeviceError>;
+
+    /// f'(z) and f''(z) as expressions of z and f(z); None where it is 0 everywhere.
+    fn derivatives(self, z: &Expr, f: &Expr) -> [Option<Expr>; 2];
 }
 
-impl Function {
-    pub(super) fn name(self) -> &'static str {
+impl Applied for Function {
+    fn name(self) -> &'static str {
         match self {
             Self::Softplus => "softplus",
+            Self::Silu => "silu",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
             Self::LeakyRelu(_) => "leaky_relu",
@@ -42,10 +42,10 @@ impl Function {
         }
     }
 
-    /// f(z).
-    pub(super) fn double(self, z: f64) -> f64 {
+    fn double(self, z: f64) -> f64 {
         match self {
             Self::Softplus => z.max(0.0) + (-z.abs()).exp().ln_1p(),
+            Self::Silu => z / (1.0 + (-z).exp()),
             Self::Sigmoid => 1.0 / (1.0 + (-z).exp()),
             Self::Tanh => z.tanh(),
             Self::LeakyRelu(slope) => z * Self::Step(slope).double(z),
@@ -63,13 +63,13 @@ impl Function {
         }
     }
 
-    /// f(z) in dfdx operations.
-    pub(super) fn plain<T: Tape<f32, AutoDevice>>(
+    fn plain<T: Tape<f32, AutoDevice>>(
         self,
         z: Tensor<(usize, usize), f32, AutoDevice, T>,
     ) -> Result<Tensor<(usize, usize), f32, AutoDevice, T>, DeviceError> {
         match self {
             Self::Softplus => activate(Activation::Softplus, z),
+            Self::Silu => activate(Activation::Silu, z),
             Self::Sigmoid => z.try_sigmoid(),
             Self::Tanh => z.try_tanh(),
             Self::LeakyRelu(slope) => activate(Activation::LeakyRelu(slope), z),
@@ -90,13 +90,21 @@ impl Function {
         }
     }
 
-    /// f'(z) and f''(z) as expressions of z and f(z); None where it is 0 everywhere.
-    pub(super) fn derivatives(self, z: &Expr, f: &Expr) -> [Option<Expr>; 2] {
+    fn derivatives(self, z: &Expr, f: &Expr) -> [Option<Expr>; 2] {
         match self {
             Self::Softplus => {
                 let s = z.sigmoid();
                 let [second, _] = Self::Sigmoid.derivatives(z, &s);
                 [Some(s), second]
+            }
+            // f' = s + z s', f'' = 2 s' + z s''
+            Self::Silu => {
+                let s = z.sigmoid();
+                let [first, second] = Self::Sigmoid.derivatives(z, &s);
+                let by_z = |slope: Option<Expr>| slope.map(|slope| z * slope);
+                let twice = first.clone().map(|first| first * 2.0);
+                let sum = |a: Option<Expr>, b: Option<Expr>| Some(a? + b?);
+                [sum(Some(s), by_z(first)), sum(twice, by_z(second))]
             }
             Self::Sigmoid => {
                 let first = f * (1.0 - f);

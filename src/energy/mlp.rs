@@ -1,17 +1,14 @@
 //! A multilayer perceptron with run-time widths as an energy.
 
-use super::{Activation, Parameter, Parameters};
-use crate::tensors::{device, from_f64, separate};
-use crate::{Error, rng};
-use dfdx::prelude::*;
-use rand_distr::{Distribution, Uniform};
+use super::{Activation, Along, Energy, Expr, Jets, Net, Parameter, Parameters, Terms};
+use crate::Error;
+use crate::tensors::{Points, TapedPoints, TapedValues, Values};
 
 /// A fully connected net as an energy, U: (B, D) → (B,).
 ///
 /// z_1 = W_1 x + b_1, a_l = φ(z_l), z_l+1 = W_l+1 a_l + b_l+1, and U = z_L, which has width 1.
 ///
-/// Weights and biases start uniform in ±1/√(fan in). On a CPU the net runs as one fused operation; on a GPU,
-/// and inside [`super::Plain`], in ordinary dfdx operations.
+/// A [`Net`] of dense layers, which start uniform in ±1/√(fan in).
 ///
 /// # Examples
 /// The net of the paper's density experiments:
@@ -27,22 +24,11 @@ use rand_distr::{Distribution, Uniform};
 /// ```
 /// PyTorch equivalent: `nn.Sequential(nn.Linear(2, 128), nn.Softplus(), ..., nn.Linear(128, 1))`,
 /// whose initialisation this is.
-#[derive(Debug)]
-pub struct Mlp {
-    pub(super) layers: Vec<Layer>,
-    pub(super) widths: Vec<usize>,
-    activation: Activation,
-    /// Of weight and bias of each layer.
-    names: Vec<[String; 2]>,
-}
-
-/// z = W a + b.
 #[derive(Clone, Debug)]
-pub(super) struct Layer {
-    /// W, (out, in), as PyTorch keeps it.
-    pub weight: Tensor<(usize, usize), f32, AutoDevice>,
-    /// b, (out,).
-    pub bias: Tensor<(usize,), f32, AutoDevice>,
+pub struct Mlp {
+    net: Net,
+    widths: Vec<usize>,
+    activation: Activation,
 }
 
 /// How PyTorch would name the layers' parameters.
@@ -114,30 +100,12 @@ impl Mlp {
         {
             return Err(Error::setting("slope", slope, "finite"));
         }
-        let (device, mut rng) = (device()?, rng(seed));
-        let mut layers = Vec::with_capacity(widths.len() - 1);
-        for pair in widths.windows(2) {
-            let (inputs, outputs) = (pair[0], pair[1]);
-            let bound = 1.0 / (inputs as f64).sqrt();
-            let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-            let mut values = |n: usize| {
-                uniform
-                    .sample_iter(&mut rng)
-                    .take(n)
-                    .collect::<Vec<f64>>()
-                    .into_iter()
-            };
-            let weight = from_f64(&device, values(outputs * inputs), (outputs, inputs))?;
-            let bias = from_f64(&device, values(outputs), (outputs,))?;
-            layers.push(Layer { weight, bias });
-        }
-        let net = Self {
-            layers,
+        Ok(Self {
+            net: Net::new(layers(widths, activation), seed)?,
             widths: widths.to_vec(),
             activation,
-            names: Vec::new(),
-        };
-        Ok(net.named(Naming::default()))
+        }
+        .named(Naming::default()))
     }
 
     /// The widths, input first and 1 last.
@@ -162,66 +130,84 @@ impl Mlp {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn under(mut self, prefix: &str) -> Self {
-        for name in self.names.iter_mut().flatten() {
-            *name = format!("{prefix}.{name}");
-        }
+        self.net.rename(|name, _| format!("{prefix}.{name}"));
         self
     }
 
     /// The same net with its parameters named in another way.
-    pub fn named(self, naming: Naming) -> Self {
-        let name = |index| {
-            let layer = naming.layer(index);
-            [format!("{layer}.weight"), format!("{layer}.bias")]
-        };
-        Self {
-            names: (0..self.layers.len()).map(name).collect(),
-            ..self
+    pub fn named(mut self, naming: Naming) -> Self {
+        let kinds = ["weight", "bias"];
+        self.net
+            .rename(|_, i| format!("{}.{}", naming.layer(i / 2), kinds[i % 2]));
+        self
+    }
+
+    /// The net as an expression of its points, for one of which it is a part.
+    pub(super) fn expression(&self) -> Expr {
+        layers(&self.widths, self.activation)
+    }
+}
+
+/// The layers with an activation between them.
+fn layers(widths: &[usize], activation: Activation) -> Expr {
+    let mut a = Expr::points(widths[0]);
+    for (l, width) in widths[1..].iter().enumerate() {
+        if l > 0 {
+            a = a.function(activation.function());
         }
+        a = a.dense(*width);
+    }
+    a
+}
+
+/// All of it is the net's.
+impl Energy for Mlp {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.net.energy_taped(x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        self.net.energy(x)
+    }
+
+    fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
+        self.net.gradient(x)
+    }
+
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.net.jets_taped(x, along)
+    }
+
+    fn pull_back(&self, terms: &Terms, gradient: &mut [f32]) -> Result<Option<f64>, Error> {
+        self.net.pull_back(terms, gradient)
+    }
+
+    fn value(&self, terms: &Terms) -> Result<Option<f64>, Error> {
+        self.net.value(terms)
+    }
+
+    fn frozen(&self) -> Option<Box<dyn Energy>> {
+        self.net.frozen()
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 
 impl Parameters for Mlp {
     fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
-        let layers = self.layers.iter().zip(&self.names);
-        let named = layers.flat_map(|(layer, [weight, bias])| -> [(&str, &dyn Parameter); 2] {
-            [(weight, &layer.weight), (bias, &layer.bias)]
-        });
-        named.collect()
+        self.net.parameters()
     }
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
-        let layers = self.layers.iter_mut().zip(&self.names);
-        let named = layers.flat_map(
-            |(layer, [weight, bias])| -> [(&str, &mut dyn Parameter); 2] {
-                [(weight, &mut layer.weight), (bias, &mut layer.bias)]
-            },
-        );
-        named.collect()
+        self.net.parameters_mut()
     }
 }
 
-/// Whether points of this shape, `(B, D)`, can enter a net with these widths.
-pub(super) fn check_input(widths: &[usize], shape: &(usize, usize)) -> Result<(), Error> {
-    if shape.1 == widths[0] {
-        return Ok(());
-    }
-    let expected = format!("(B, {}), as the net's input has,", widths[0]);
-    Err(Error::shape("x", shape, expected))
-}
-
-/// The copy has tensors of its own: gradients of the two nets never mix.
-impl Clone for Mlp {
-    fn clone(&self) -> Self {
-        let layers = self.layers.iter().map(|layer| Layer {
-            weight: separate(&layer.weight),
-            bias: separate(&layer.bias),
-        });
-        Self {
-            layers: layers.collect(),
-            widths: self.widths.clone(),
-            activation: self.activation,
-            names: self.names.clone(),
-        }
+/// The net that it is.
+impl AsRef<Net> for Mlp {
+    fn as_ref(&self) -> &Net {
+        &self.net
     }
 }

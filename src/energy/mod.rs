@@ -17,12 +17,13 @@ mod double;
 mod expression;
 mod function;
 mod latent_prior;
+#[cfg(not(feature = "cuda"))]
+mod lowering;
 mod mixture;
 mod mlp;
-#[cfg(not(feature = "cuda"))]
-mod mlp_fused;
-mod mlp_ops;
 mod net;
+#[cfg(not(feature = "cuda"))]
+mod net_fused;
 mod net_ops;
 mod parameters;
 mod plan;
@@ -32,14 +33,14 @@ mod trainable;
 pub(crate) mod weights;
 mod window;
 
-pub use crate::kernel::Activation;
+pub use activation::Activation;
 pub use double::DoubleNet;
 pub use expression::Expr;
 pub use latent_prior::LatentPrior;
 pub use mixture::GaussianMixture;
 pub use mlp::{Mlp, Naming};
-pub use mlp_ops::Plain;
 pub use net::Net;
+pub use net_ops::Plain;
 pub(crate) use parameters::backward;
 pub use parameters::{Parameter, Parameters};
 pub use pull_back::TapedLoss;

@@ -2,12 +2,16 @@
 
 use super::derivative::in_order;
 use super::double::DoubleNet;
-use super::expression::{Expr, Initial, Node, Op};
+use super::expression::{Expr, Initial, Node, Op, code};
+#[cfg(not(feature = "cuda"))]
+use super::lowering;
 use super::plan::{Derived, Plan};
-use super::{Along, Energy, Jets, Parameter, Parameters};
-use crate::tensors::{
-    Points, TapedPoints, TapedValues, Values, device, from_f64, separate, to_vec,
-};
+use super::{Parameter, Parameters};
+#[cfg(not(feature = "cuda"))]
+use crate::kernel::Engine;
+#[cfg(not(feature = "cuda"))]
+use crate::tensors::Values;
+use crate::tensors::{device, from_f64, separate, to_vec};
 use crate::{Error, rng};
 use dfdx::prelude::*;
 use rand_distr::{Distribution, StandardNormal, Uniform};
@@ -17,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// An energy U: (B, D) → (B,) that is an expression of its points, with the parameters of its layers.
 ///
-/// It trains, saves and loads as any net, and knows its derivatives, so that exact score matching takes it. It runs in
-/// dfdx operations: eight to ten times slower than [`Mlp`](super::Mlp), which is fused.
+/// It trains, saves and loads as any net, and knows its derivatives, so that exact score matching takes it. On a CPU it
+/// runs as one fused operation, forward and back; on a GPU, and inside [`super::Plain`], in ordinary dfdx operations.
 ///
 /// # Examples
 /// A mixture of experts: -ln Σ_k exp(-u_k(x) - λ_k |x - c_k|²/2).
@@ -37,13 +41,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ```
 pub struct Net {
     energy: Arc<Node>,
-    dimension: usize,
+    shape: Arc<Shape>,
     plan: Arc<Plan>,
+    #[cfg(not(feature = "cuda"))]
+    engine: Arc<Engine>,
     /// Those of the last number of directions.
     derivatives: Mutex<Option<Arc<Derived>>>,
     parameters: Vec<(String, Weight)>,
     /// The parameters' numbers by the nodes' ids.
     numbers: HashMap<usize, usize>,
+}
+
+/// The points that an expression is of.
+#[derive(Debug)]
+pub(super) struct Shape {
+    dimension: usize,
+    /// The columns that hold codes, and of how many categories.
+    codes: Vec<(usize, usize)>,
+}
+
+impl Shape {
+    /// Whether points of this shape, `(B, D)`, and with these values can enter.
+    pub(super) fn check(&self, shape: &(usize, usize), values: &[f32]) -> Result<(), Error> {
+        let d = self.dimension;
+        if shape.1 != d {
+            let expected = format!("(B, {d}), as the net's input has,");
+            return Err(Error::shape("x", shape, expected));
+        }
+        for (column, categories) in &self.codes {
+            for row in values.chunks_exact(d) {
+                code(f64::from(row[*column]), *column, *categories)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A parameter: a list with the sizes that PyTorch gives it.
@@ -108,19 +139,41 @@ impl Net {
                 },
             ));
         }
-        Ok(Self {
-            plan: Arc::new(Plan::new(&[energy], &numbers)),
-            energy: Arc::clone(energy),
+        let plan = Plan::new(&[energy], &numbers);
+        let codes = nodes.iter().filter_map(|node| match node.op {
+            Op::Embedding(column) => Some((column, node.inputs[1].sizes[0])),
+            _ => None,
+        });
+        let shape = Shape {
             dimension: points.width(),
+            codes: codes.collect(),
+        };
+        Ok(Self {
+            #[cfg(not(feature = "cuda"))]
+            engine: {
+                let counts: Vec<usize> =
+                    parameters.iter().map(|(_, weight)| weight.len()).collect();
+                Arc::new(lowering::engine(&plan, shape.dimension, &counts)?)
+            },
+            plan: Arc::new(plan),
+            energy: Arc::clone(energy),
+            shape: Arc::new(shape),
             derivatives: Mutex::new(None),
             parameters,
             numbers,
         })
     }
 
+    /// Other names for the parameters, from their names and numbers.
+    pub(super) fn rename(&mut self, name: impl Fn(&str, usize) -> String) {
+        for (i, (own, _)) in self.parameters.iter_mut().enumerate() {
+            *own = name(own, i);
+        }
+    }
+
     /// D.
     pub fn dimension(&self) -> usize {
-        self.dimension
+        self.shape.dimension
     }
 
     /// The same net in double precision, operation by operation and row by row: for checks.
@@ -141,6 +194,21 @@ impl Net {
         &self.plan
     }
 
+    pub(super) fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The parameters' tensors.
+    #[cfg(not(feature = "cuda"))]
+    pub(super) fn leaves(&self) -> impl Iterator<Item = &Values> {
+        self.parameters.iter().map(|(_, weight)| &weight.values)
+    }
+
     pub(super) fn weight(&self, number: usize) -> &Weight {
         &self.parameters[number].1
     }
@@ -157,14 +225,6 @@ impl Net {
         let made = Arc::new(Derived::new(&self.energy, &self.numbers, directions)?);
         *last = Some(Arc::clone(&made));
         Ok(made)
-    }
-
-    fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
-        if shape.1 == self.dimension {
-            return Ok(());
-        }
-        let expected = format!("(B, {}), as the expression's points have,", self.dimension);
-        Err(Error::shape("x", shape, expected))
     }
 }
 
@@ -203,29 +263,6 @@ fn names(nodes: &[Arc<Node>]) -> HashMap<usize, String> {
         }
     }
     names
-}
-
-impl Energy for Net {
-    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
-        self.check(x.shape())?;
-        let (x, tape) = x.split_tape();
-        let (energy, tape) = self.values(&x, tape)?;
-        Ok(energy.put_tape(tape))
-    }
-
-    fn energy(&self, x: &Points) -> Result<Values, Error> {
-        self.check(x.shape())?;
-        Ok(self.values(x, NoneTape)?.0)
-    }
-
-    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
-        self.check(x.shape())?;
-        self.jets(x, along)
-    }
-
-    fn is_tested(&self) -> bool {
-        true
-    }
 }
 
 impl Parameters for Net {
@@ -277,7 +314,7 @@ impl fmt::Debug for Net {
         write!(
             f,
             "an energy of {} coordinates: {operations} operations, {count} parameters",
-            self.dimension
+            self.dimension()
         )?;
         for (name, weight) in &self.parameters {
             write!(f, "\n{name} {:?}", weight.sizes)?;
@@ -295,8 +332,10 @@ impl Clone for Net {
         });
         Self {
             energy: Arc::clone(&self.energy),
-            dimension: self.dimension,
+            shape: Arc::clone(&self.shape),
             plan: Arc::clone(&self.plan),
+            #[cfg(not(feature = "cuda"))]
+            engine: Arc::clone(&self.engine),
             derivatives: Mutex::new(None),
             parameters: parameters.collect(),
             numbers: self.numbers.clone(),

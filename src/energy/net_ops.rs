@@ -1,13 +1,15 @@
 //! Expressions in dfdx operations, on any device: a row of each tensor for a point.
 
 use super::expression::{Op, code};
-use super::mlp_ops::directions;
+use super::function::Applied;
 use super::net::Net;
 use super::plan::{Derived, Plan, Step};
 use super::window::Taps;
-use super::{Along, Jets};
+use super::{Along, Energy, Jets, Parameter, Parameters};
 use crate::Error;
-use crate::tensors::{DeviceError, GradientTape, Points, Values, from_vec, to_vec};
+use crate::tensors::{
+    DeviceError, GradientTape, Points, TapedPoints, TapedValues, Values, from_vec, to_vec,
+};
 use dfdx::prelude::*;
 use dfdx::tensor::Tape;
 
@@ -22,6 +24,24 @@ struct Running<'a, T> {
     values: Vec<Option<Points>>,
     tape: T,
 }
+
+/// A net that runs in ordinary dfdx operations everywhere: what the fused operations are held against, several times
+/// slower.
+///
+/// # Examples
+/// ```
+/// use energy_discrepancy::energy::Plain;
+/// use energy_discrepancy::prelude::*;
+/// use energy_discrepancy::dfdx::prelude::*;
+///
+/// let net = Mlp::tanh(&[2, 16, 1], 0)?;
+/// let x: Points = device()?.ones_like(&(1, 2));
+/// let (fused, plain) = (net.energy(&x)?.as_vec(), Plain(net).energy(&x)?.as_vec());
+/// assert!((fused[0] - plain[0]).abs() < 1e-6);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plain<N>(pub N);
 
 impl Net {
     /// U of each point, and the tape with all that led to it.
@@ -42,8 +62,16 @@ impl Net {
         reshaped(energy, (rows,), tape)
     }
 
+    pub(super) fn plain_energy(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.shape().check(x.shape(), &[])?;
+        let (x, tape) = x.split_tape();
+        let (energy, tape) = self.values(&x, tape)?;
+        Ok(energy.put_tape(tape))
+    }
+
     /// U with its derivatives.
-    pub(super) fn jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+    pub(super) fn plain_jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.shape().check(x.shape(), &[])?;
         let rows = x.shape().0;
         let (k, all) = directions(x, along)?;
         if rows == 0 {
@@ -144,6 +172,36 @@ impl Net {
         }
         Ok((ends, running.tape))
     }
+}
+
+/// The number of directions of each point, and all of them, (K B, D): the first of each point, then the second.
+fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
+    let (b, d) = *x.shape();
+    if let Along::Directions(given) = along
+        && (given.shape().0, given.shape().2) != (b, d)
+    {
+        let expected = format!("({b}, K, {d}), as the points have,");
+        return Err(Error::shape("the directions", given.shape(), expected));
+    }
+    let k = match along {
+        Along::Coordinates => d,
+        Along::Directions(given) => given.shape().1,
+    };
+    let mut values = vec![0.0; k * b * d];
+    match along {
+        Along::Coordinates => {
+            for (row, values) in values.chunks_exact_mut(d).enumerate() {
+                values[row / b] = 1.0;
+            }
+        }
+        Along::Directions(given) => {
+            let given = crate::tensors::to_vec(given);
+            for (row, values) in values.chunks_exact_mut(d).enumerate() {
+                values.copy_from_slice(&given[(row % b * k + row / b) * d..][..d]);
+            }
+        }
+    }
+    Ok((k, from_vec(x.device(), values, (k * b, d))?))
 }
 
 fn reshaped<T: Tape<f32, AutoDevice>>(
@@ -392,5 +450,63 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
         };
         let value = made().map_err(Error::tensor)?;
         Ok(self.keep(value))
+    }
+}
+
+/// For [`Plain`].
+impl AsRef<Net> for Net {
+    fn as_ref(&self) -> &Net {
+        self
+    }
+}
+
+impl<N: AsRef<Net>> Energy for Plain<N> {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.0.as_ref().plain_energy(x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        let net = self.0.as_ref();
+        net.shape().check(x.shape(), &[])?;
+        Ok(net.values(x, NoneTape)?.0)
+    }
+
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.0.as_ref().plain_jets(x, along)
+    }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
+}
+
+impl<N: AsRef<Net> + Parameters> Parameters for Plain<N> {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        self.0.parameters_mut()
+    }
+}
+
+/// On a GPU these are the net's own operations; on the CPU they are fused.
+#[cfg(feature = "cuda")]
+impl Energy for Net {
+    fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
+        self.plain_energy(x)
+    }
+
+    fn energy(&self, x: &Points) -> Result<Values, Error> {
+        self.shape().check(x.shape(), &[])?;
+        Ok(self.values(x, NoneTape)?.0)
+    }
+
+    fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
+        self.plain_jets(x, along)
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }

@@ -39,7 +39,7 @@ impl Oracle {
     pub fn of_prior(prior: &LatentPrior) -> Self {
         Self {
             has_half_square: true,
-            ..Self::of(prior.net())
+            ..Self::of(&prior.tilt().unwrap())
         }
     }
 

@@ -1,24 +1,25 @@
-//! The multilayer perceptron as one fused operation, on the CPU.
+//! A net as one fused operation, on the CPU.
 
-use super::mlp::{Layer, check_input};
-use super::{Along, Asks, Energy, Jets, Mlp, Terms};
+use super::net::{Net, Shape};
+use super::{Along, Asks, Energy, Jets, Terms};
 use crate::Error;
-use crate::kernel::{self, Activation, Network};
+use crate::kernel::{self, Engine, Network};
 use crate::tensors::{
     Points, TapedPoints, TapedValues, Values, add, append, from_vec, is_row_major, to_vec,
 };
 use dfdx::prelude::*;
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// A net's parameters as they are now, for the fused kernels.
 ///
 /// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step. Its
 /// memory is kept for the next copy: to map it anew in each step would cost several times that.
 #[derive(Clone, Debug)]
-pub(super) struct FusedMlp {
-    widths: Vec<usize>,
-    activation: Activation,
-    /// W_1, b_1, W_2, b_2, ...
+struct FusedNet {
+    shape: Arc<Shape>,
+    engine: Arc<Engine>,
+    /// One behind the other.
     parameters: Vec<f32>,
 }
 
@@ -27,44 +28,35 @@ thread_local! {
     static SPARE: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-impl Drop for FusedMlp {
+impl Drop for FusedNet {
     fn drop(&mut self) {
         // At a thread's end there may be no place left to keep it: then it is freed.
         let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.parameters)));
     }
 }
 
-impl FusedMlp {
+impl FusedNet {
     fn network(&self) -> Result<Network<'_>, Error> {
-        Ok(Network::from_flat(
-            &self.widths,
-            self.activation,
-            &self.parameters,
-        )?)
-    }
-
-    /// Whether points of this shape, `(B, D)`, can enter the net.
-    fn check(&self, shape: &(usize, usize)) -> Result<(), Error> {
-        check_input(&self.widths, shape)
+        Ok(Network::new(&self.engine, &self.parameters)?)
     }
 }
 
-impl Energy for FusedMlp {
+impl Energy for FusedNet {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         record(self.clone(), Vec::new(), x)
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
-        self.check(x.shape())?;
-        let rows = x.shape().0;
+        let (rows, values) = (x.shape().0, to_vec(x));
+        self.shape.check(x.shape(), &values)?;
         let mut energies = vec![0.0; rows];
-        kernel::energies(&self.network()?, &to_vec(x), &mut energies)?;
+        kernel::energies(&self.network()?, &values, &mut energies)?;
         from_vec(x.device(), energies, (rows,))
     }
 
     fn gradient(&self, x: &Points) -> Result<(Values, Points), Error> {
-        self.check(x.shape())?;
         let (rows, values) = (x.shape().0, to_vec(x));
+        self.shape.check(x.shape(), &values)?;
         let (mut energies, mut slopes) = (vec![0.0; rows], vec![0.0; values.len()]);
         kernel::input_gradient(&self.network()?, &values, &mut energies, &mut slopes)?;
         let energies = from_vec(x.device(), energies, (rows,))?;
@@ -72,7 +64,8 @@ impl Energy for FusedMlp {
     }
 
     fn pull_back(&self, terms: &Terms, gradient: &mut [f32]) -> Result<Option<f64>, Error> {
-        self.check(&(terms.count(), terms.dimension()))?;
+        self.shape
+            .check(&(terms.count(), terms.dimension()), terms.rows())?;
         let (network, rows, scale) = (self.network()?, terms.rows(), 1.0 / terms.count() as f64);
         let total = match terms.asks() {
             Asks::Energies(group) => {
@@ -109,11 +102,7 @@ impl Energy for FusedMlp {
 }
 
 /// The whole net as one operation on the tape, with these tensors as the parameters' leaves.
-pub(super) fn record(
-    net: FusedMlp,
-    leaves: Vec<Layer>,
-    x: TapedPoints,
-) -> Result<TapedValues, Error> {
+fn record(net: FusedNet, leaves: Vec<Values>, x: TapedPoints) -> Result<TapedValues, Error> {
     let (x, mut tape) = x.split_tape();
     let energies = net.energy(&x)?;
     let result = energies.ghost();
@@ -132,37 +121,35 @@ pub(super) fn record(
         add(gradients.get_or_alloc_mut(&x)?, &of_x);
         let mut rest = of_parameters.as_slice();
         for leaf in &leaves {
-            rest = add(gradients.get_or_alloc_mut(&leaf.weight)?, rest);
-            rest = add(gradients.get_or_alloc_mut(&leaf.bias)?, rest);
+            rest = add(gradients.get_or_alloc_mut(leaf)?, rest);
         }
         Ok(())
     });
     Ok(energies.put_tape(tape))
 }
 
-impl Mlp {
-    pub(super) fn to_fused(&self) -> FusedMlp {
+impl Net {
+    fn to_fused(&self) -> FusedNet {
         let mut parameters = SPARE.take();
         parameters.clear();
-        for layer in &self.layers {
-            append(&layer.weight, &mut parameters);
-            append(&layer.bias, &mut parameters);
+        for values in self.leaves() {
+            append(values, &mut parameters);
         }
-        FusedMlp {
-            widths: self.widths().to_vec(),
-            activation: self.activation(),
+        FusedNet {
+            shape: Arc::clone(self.shape()),
+            engine: Arc::clone(self.engine()),
             parameters,
         }
     }
 }
 
-impl Energy for Mlp {
+impl Energy for Net {
     fn energy_taped(&self, x: TapedPoints) -> Result<TapedValues, Error> {
         // The gradient of a view lies in the view's order, which dfdx keeps to itself.
         if is_row_major(&x.retaped::<NoneTape>()) != Some(true) {
             return self.plain_energy(x);
         }
-        record(self.to_fused(), self.layers.clone(), x)
+        record(self.to_fused(), self.leaves().cloned().collect(), x)
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
