@@ -322,6 +322,24 @@ fn operations() -> Vec<(&'static str, Expr)> {
                 .sum(),
         ),
         (
+            "conv2d to many channels",
+            image()
+                .conv2d(19, Window::new(2))
+                .silu()
+                .conv2d(2, Window::new(3).padding(1))
+                .square()
+                .sum(),
+        ),
+        (
+            "conv_transpose2d",
+            image()
+                .conv_transpose2d(3, Window::new(4).stride(2).padding(1))
+                .silu()
+                .conv_transpose2d(1, Window::new(3))
+                .tanh()
+                .sum(),
+        ),
+        (
             "average_pool",
             image()
                 .average_pool(Window::new(3).padding(1))
@@ -487,6 +505,14 @@ fn mistakes_are_one_line_that_names_the_operation() {
                 .sum(),
             "does not fit 1 x 8 x 8",
         ),
+        (x.conv_transpose2d(3, Window::new(3)).sum(), "is of images"),
+        (
+            Expr::points(64)
+                .image(1, 8, 8)
+                .conv_transpose2d(0, Window::new(3))
+                .sum(),
+            "`conv_transpose2d(0, Window",
+        ),
         (
             Expr::points(64)
                 .image(1, 8, 8)
@@ -532,6 +558,36 @@ fn mistakes_are_one_line_that_names_the_operation() {
             error.contains(expected) && !error.contains('\n'),
             "{error}\nlacks {expected}"
         );
+    }
+}
+
+/// Everything that a training asks of a net, as bits.
+#[cfg(not(feature = "cuda"))]
+fn everything(net: &Net, x: &Points, m: usize) -> Vec<u32> {
+    let mut numbers = to_vec(&net.gradient(x).unwrap().1);
+    let mut loss = EnergyDiscrepancy::with_std(0.5).particles(m);
+    numbers.extend(loss.gradient(net, x, &mut rng(0)).unwrap().1);
+    numbers.extend(ScoreMatching.gradient(net, x, &mut rng(0)).unwrap().1);
+    numbers.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn the_number_of_threads_changes_no_bit() {
+    for ((name, energy), rows) in golden_nets().into_iter().zip([700, 700, 700, 700, 90]) {
+        let net = Net::new(energy, 3).unwrap();
+        let shape = (rows, net.dimension());
+        let x = points(normals(shape.0 * shape.1, &mut rng(1)), shape).unwrap();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().unwrap();
+            pool.install(|| everything(&net, &x, 9))
+        };
+        let one = run(1);
+        assert!(one.iter().any(|bits| f32::from_bits(*bits) != 0.0));
+        for threads in [2, 5] {
+            assert!(run(threads) == one, "{name}: {threads} threads");
+        }
     }
 }
 

@@ -44,8 +44,8 @@ fn exp_negative<W: Width>(x: f32) -> f32 {
     if tiny { 0.0 } else { value }
 }
 
-/// Below, e^x is no normal number and counts as 0; above, it is infinite.
-const LEAST: f32 = -87.0;
+/// Below, where e^x is hardly a normal number any more, it counts as 0; above, it is infinite.
+const LEAST: f32 = -86.9;
 const MOST: f32 = 88.722_84;
 
 /// e^x. Relative error 2e-7.
@@ -292,6 +292,60 @@ mod tests {
                 let worst = x.iter().zip(&out).map(error).fold(0.0, f64::max);
                 assert!(worst < 3.2e-7, "{}: function {f}: {worst:e}", level.name());
             }
+        }
+    }
+
+    struct Others<'a>(&'a [f32], &'a mut [[f32; 4]]);
+
+    impl Kernel for Others<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<W: Width>(self, _: W) {
+            for (&x, out) in self.0.iter().zip(self.1) {
+                let (sin, cos) = sin_cos_any::<W>(x);
+                *out = [exp::<W>(x), ln_any::<W>(x), sin, cos];
+            }
+        }
+    }
+
+    #[test]
+    fn exp_ln_sin_and_cos_take_every_number() {
+        let near = (-90_000..=90_000).map(|i| i as f32 * 1e-3);
+        let far = (0..2000).map(|i| 1.011_f32.powi(i - 1000) * 1e-30);
+        let large = (0..2000).map(|i| 500.3 * i as f32 - 5e5);
+        let x: Vec<f32> = near.chain(far).chain(large).collect();
+        for level in Level::available() {
+            let mut out = vec![[0.0; 4]; x.len()];
+            level.run(Others(&x, &mut out));
+            for (x, out) in x.iter().zip(out) {
+                let wide = f64::from(*x);
+                let name = level.name();
+                let e = if *x < LEAST { 0.0 } else { wide.exp() };
+                if wide.exp() > f64::from(f32::MAX) {
+                    assert_eq!(out[0], f32::INFINITY, "{name}: exp {x}");
+                } else {
+                    let error = (f64::from(out[0]) - e).abs();
+                    assert!(error <= 4e-7 * e, "{name}: exp {x} is {}", out[0]);
+                }
+                if *x > 0.0 {
+                    let error = (f64::from(out[1]) - wide.ln()).abs();
+                    assert!(error <= 4e-7 * wide.ln().abs().max(1.0), "{name}: ln {x}");
+                }
+                for (found, exact) in [(out[2], wide.sin()), (out[3], wide.cos())] {
+                    let error = (f64::from(found) - exact).abs();
+                    assert!(error < 3e-7, "{name}: {found} for {exact} at {x}");
+                }
+            }
+            let strange = [0.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40];
+            let mut out = [[0.0; 4]; 6];
+            level.run(Others(&strange, &mut out));
+            assert_eq!(out[0], [1.0, f32::NEG_INFINITY, 0.0, 1.0]);
+            assert!(out[1][1].is_nan() && out[3][1].is_nan());
+            assert_eq!(out[2][..2], [f32::INFINITY; 2]);
+            assert_eq!(out[3][0], 0.0);
+            assert!(out[4].iter().all(|value| value.is_nan()), "{:?}", out[4]);
+            assert!((out[5][1] - 1e-40_f32.ln()).abs() < 1e-4);
         }
     }
 

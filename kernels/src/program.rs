@@ -924,3 +924,89 @@ impl<'g> Writer<'g> {
         self.copy(slot, to, (0, 0), width, into);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2 to 128, three residual blocks of SiLU, and |x|²/2.
+    fn residual() -> Graph {
+        let (d, width) = (2, 128);
+        let mut graph = Graph::new(d, 3 * width + 3 * (width + 1) * width + width + 1);
+        let x = graph.push(Operation::Points, &[], d).unwrap();
+        let mut weight = 0;
+        let mut dense = |graph: &mut Graph, x, inputs, outputs| {
+            let bias = Some(weight + inputs * outputs);
+            let layer = Operation::Dense { weight, bias };
+            weight += (inputs + 1) * outputs;
+            graph.push(layer, &[x], outputs).unwrap()
+        };
+        let silu = |graph: &mut Graph, z| {
+            let function = Operation::Function(Function::Silu);
+            graph.push(function, &[z], width).unwrap()
+        };
+        let z = dense(&mut graph, x, d, width);
+        let mut h = silu(&mut graph, z);
+        for _ in 0..3 {
+            let z = dense(&mut graph, h, width, width);
+            let a = silu(&mut graph, z);
+            h = graph.push(Operation::Add, &[h, a], width).unwrap();
+        }
+        let u = dense(&mut graph, h, width, 1);
+        let square = Operation::Function(Function::Power(2));
+        let square = graph.push(square, &[x], d).unwrap();
+        let sum = Arc::new(Sums::new(d, &[(0..d).collect()]).unwrap());
+        let half = graph.push(Operation::Sums(sum, 0.5), &[square], 1).unwrap();
+        graph.push(Operation::Add, &[u, half], 1).unwrap();
+        graph
+    }
+
+    #[test]
+    fn buffers_are_used_again() {
+        let graph = residual();
+        // x, and layers of 128 features: a layer and what it is added to; slopes of four layers, what is added to, and
+        // one layer for the way back; slopes and activations of four layers, whose places the way back uses.
+        for (what, jets, points, parameters, features) in [
+            ("U", false, false, false, 2 + 2 * 128),
+            ("∂U/∂x", false, true, false, 2 + 6 * 128),
+            ("∂L/∂θ", false, false, true, 6 + 8 * 128),
+            ("∂L/∂θ of jets", true, false, true, 7 + 8 * 128),
+        ] {
+            let purpose = Purpose {
+                jets,
+                points,
+                parameters,
+            };
+            let program = Program::new(&graph, purpose);
+            println!(
+                "{what}: {} features in {} steps",
+                program.features,
+                program.steps.len()
+            );
+            for step in &program.steps {
+                println!("    {step:.100?}");
+            }
+            assert_eq!(program.features, features, "{what}");
+        }
+    }
+
+    #[test]
+    fn no_two_numbers_in_use_share_a_place() {
+        let graph = residual();
+        for purpose in [(false, true), (true, true), (true, false)] {
+            let purpose = Purpose {
+                jets: purpose.0,
+                points: purpose.1,
+                parameters: true,
+            };
+            for mut step in Program::new(&graph, purpose).steps {
+                let is_in_place = matches!(&step, Step::Affine { from, to, .. } if from == to);
+                let mut slots: Vec<Slot> = step.slots().into_iter().map(|slot| *slot).collect();
+                let count = slots.len();
+                slots.sort_unstable();
+                slots.dedup();
+                assert!(is_in_place || slots.len() == count, "{step:?}");
+            }
+        }
+    }
+}

@@ -110,7 +110,9 @@ fn carry(node: &Arc<Node>, inputs: &[&Jet], k: usize) -> Jet {
         Op::Sum | Op::Spread | Op::Slice(_) | Op::Reshape | Op::Pool(_) => {
             linear(&|x| again(x, &node.op, 0))
         }
-        Op::Dense | Op::Convolution(_) => linear(&|x| again(x, &node.op, 1)),
+        Op::Dense | Op::Convolution(_) | Op::TransposedConvolution(_) => {
+            linear(&|x| again(x, &node.op, 1))
+        }
         Op::Function(function) => {
             let [first, second] = function.derivatives(&value(0), &Expr(Ok(Arc::clone(node))));
             let along = slopes(&|k| product(first.as_ref(), inputs[0].slopes[k].as_ref()));

@@ -159,6 +159,24 @@ impl DoubleNet {
                     dot(weights, &numbers[pixel * taps.inputs..]) + bias(channel)
                 })
             }
+            Op::TransposedConvolution(window) => {
+                let from = &steps[step.inputs[0]].sizes;
+                let taps = Taps::new(&step.sizes, from, *window);
+                let places = taps.of_pixels();
+                let area = step.width() / step.sizes[0];
+                let mut image = each(&|i| bias(i / area));
+                for (i, x) in input(0).iter().enumerate() {
+                    let (channel, pixel) = (i / taps.pixels, i % taps.pixels);
+                    let weights = &input(1)[channel * taps.inputs..][..taps.inputs];
+                    let window = &places[pixel * taps.inputs..][..taps.inputs];
+                    for (place, weight) in window.iter().zip(weights) {
+                        if let Some(place) = place {
+                            image[*place] += weight * x;
+                        }
+                    }
+                }
+                image
+            }
             Op::Pool(window) => {
                 let taps = Taps::new(&steps[step.inputs[0]].sizes, &step.sizes, *window);
                 let per_window = window.size * window.size;

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// |---|---|---|
 /// | [`dense`](Self::dense) | W x + b | `nn.Linear` |
 /// | [`conv2d`](Self::conv2d), [`average_pool`](Self::average_pool) | sums over windows of an [`image`](Self::image) | `nn.Conv2d`, `nn.AvgPool2d` |
+/// | [`conv_transpose2d`](Self::conv_transpose2d) | each pixel adds a window to a larger image | `nn.ConvTranspose2d` |
 /// | [`softplus`](Self::softplus) | ln(1 + e^x) | `F.softplus` |
 /// | [`silu`](Self::silu) | x σ(x) | `F.silu` |
 /// | [`relu`](Self::relu), [`leaky_relu`](Self::leaky_relu) | x, or s x where x ≤ 0 | `F.relu`, `F.leaky_relu` |
@@ -105,6 +106,8 @@ pub(super) enum Op {
     Distances,
     /// Of x, W and perhaps b.
     Convolution(Window),
+    /// Of x, W and perhaps b.
+    TransposedConvolution(Window),
     Pool(Window),
     /// Of x and the table: by this column.
     Embedding(usize),
@@ -307,6 +310,30 @@ impl Expr {
             let weight = Node::parameter(Initial::Uniform { inputs }, taps)?;
             let bias = Node::parameter(Initial::Uniform { inputs }, vec![channels])?;
             Node::new(Op::Convolution(window), vec![x, weight, bias], sizes)
+        })
+    }
+
+    /// The reverse of a convolution, to so many channels: each pixel adds its multiple of a window to an image whose
+    /// side is (side - 1) stride + size - 2 padding.
+    pub fn conv_transpose2d(&self, channels: usize, window: Window) -> Self {
+        self.then(&format!("conv_transpose2d({channels}, {window:?})"), |x| {
+            let [own, height, width] = image_sizes(&x)?;
+            let (Some(height), Some(width)) = (window.side(height), window.side(width)) else {
+                return Err(misplaced(&x));
+            };
+            if channels == 0 {
+                return Err(misplaced(&x));
+            }
+            let taps = vec![own, channels, window.size, window.size];
+            let inputs = channels * window.size * window.size;
+            let weight = Node::parameter(Initial::Uniform { inputs }, taps)?;
+            let bias = Node::parameter(Initial::Uniform { inputs }, vec![channels])?;
+            let sizes = vec![channels, height, width];
+            Node::new(
+                Op::TransposedConvolution(window),
+                vec![x, weight, bias],
+                sizes,
+            )
         })
     }
 
@@ -614,18 +641,28 @@ pub(super) fn code(number: f64, column: usize, categories: usize) -> Result<usiz
     })
 }
 
+/// Channels, height and width of an image.
+fn image_sizes(x: &Node) -> Result<[usize; 3], String> {
+    x.sizes[..]
+        .try_into()
+        .map_err(|_| "is of images: put `image(channels, height, width)` before it".into())
+}
+
+/// What is wrong with windows over an image.
+fn misplaced(x: &Node) -> String {
+    format!(
+        "does not fit {}: the window lies within the padded image, its stride is not 0, its padding smaller than \
+         itself, and there is at least one channel",
+        told(&x.sizes)
+    )
+}
+
 /// The sizes behind windows over an image.
 fn windows(x: &Node, channels: usize, window: Window) -> Result<Vec<usize>, String> {
-    let [_, height, width] = x.sizes[..] else {
-        return Err("is of images: put `image(channels, height, width)` before it".into());
-    };
+    let [_, height, width] = image_sizes(x)?;
     match (window.count(height), window.count(width)) {
         (Some(height), Some(width)) if channels > 0 => Ok(vec![channels, height, width]),
-        _ => Err(format!(
-            "does not fit {}: the window lies within the padded image, its stride is not 0, its padding smaller than \
-             itself, and there is at least one channel",
-            told(&x.sizes)
-        )),
+        _ => Err(misplaced(x)),
     }
 }
 

@@ -191,6 +191,20 @@ impl Lowering<'_> {
                 };
                 self.push(operation, &[x], width)?
             }
+            Op::TransposedConvolution(window) => {
+                let taps = Taps::new(&step.sizes, &before(0).sizes, *window);
+                let windows = Self::windows(width, &taps)?;
+                let weight = self.start(inputs[1])?;
+                let channels = step.sizes[0];
+                let bias = inputs.get(2).map(|bias| self.start(*bias)).transpose()?;
+                let x = self.value(inputs[0])?;
+                let operation = Operation::TransposedConvolution {
+                    windows,
+                    weight,
+                    bias: bias.map(|bias| (bias, channels)),
+                };
+                self.push(operation, &[x], width)?
+            }
             Op::Pool(window) => {
                 let taps = Taps::new(&before(0).sizes, &step.sizes, *window);
                 let (count, per_window) = (before(0).width(), window.size * window.size);

@@ -238,6 +238,7 @@ fn names(nodes: &[Arc<Node>]) -> HashMap<usize, String> {
         let kind = match node.op {
             Op::Dense => "dense",
             Op::Convolution(_) => "conv",
+            Op::TransposedConvolution(_) => "conv_transpose",
             Op::Distances => "centres",
             Op::Embedding(_) => "embedding",
             _ => continue,

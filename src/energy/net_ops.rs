@@ -204,6 +204,12 @@ fn directions(x: &Points, along: Along) -> Result<(usize, Points), Error> {
     Ok((k, from_vec(x.device(), values, (k * b, d))?))
 }
 
+/// Where each number of a matrix with so many columns and rows is in its transpose.
+fn turned(columns: usize, rows: usize) -> Vec<usize> {
+    let places = (0..columns).flat_map(|column| (0..rows).map(move |row| row * columns + column));
+    places.collect()
+}
+
 fn reshaped<T: Tape<f32, AutoDevice>>(
     rows: Points,
     shape: (usize,),
@@ -250,8 +256,13 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
         view.try_add(zeros)
     }
 
-    /// The same with a single feature as so many.
+    /// The same with a single feature as so many; of parameters a view.
     fn wide(&self, at: usize, width: usize) -> Result<Rows<T>, DeviceError> {
+        let step = &self.steps[at];
+        if let (Some(number), true) = (step.parameter, step.width() == width) {
+            let values = self.net.weight(number).values.retaped::<T>();
+            return values.try_broadcast_like::<_, Axis<0>>(&(self.rows, width));
+        }
         let value = self.feed(at)?;
         if value.shape().1 == width {
             return Ok(value);
@@ -348,7 +359,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
                 let taps = Taps::new(&self.steps[inputs[0]].sizes, &step.sizes, *window);
                 let (pixels, per_pixel) = (taps.pixels, taps.inputs);
                 let channels = step.sizes[0];
-                let gathered = self.gather(inputs[0], taps.of_pixels())?;
+                let gathered = self.gather(self.feed(inputs[0])?, taps.of_pixels())?;
                 let gathered = gathered.try_reshape_like(&(rows * pixels, per_pixel))?;
                 let weight = self.matrix(inputs[1], (channels, per_pixel))?;
                 let mut product = gathered.try_matmul(weight.try_permute::<_, Axes2<1, 0>>()?)?;
@@ -359,17 +370,46 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
                     )?;
                 }
                 // Channels are last here, and first in an image.
-                let turned = (0..channels)
-                    .flat_map(|channel| (0..pixels).map(move |pixel| pixel * channels + channel));
-                let turned = self.numbers(turned.collect())?;
+                let turned = self.numbers(turned(channels, pixels))?;
                 product
                     .try_reshape_like(&(rows, pixels * channels))?
                     .try_gather(turned)
             }
+            Op::TransposedConvolution(window) => {
+                let from = &self.steps[inputs[0]].sizes;
+                let taps = Taps::new(&step.sizes, from, *window);
+                let (pixels, per_pixel, own) = (taps.pixels, taps.inputs, from[0]);
+                let value = self.feed(inputs[0])?;
+                let value: Rows<T> = value.try_gather(self.numbers(turned(pixels, own))?)?;
+                let value = value.try_reshape_like(&(rows * pixels, own))?;
+                let product = value.try_matmul(self.matrix(inputs[1], (own, per_pixel))?)?;
+                let product = product.try_reshape_like(&(rows, pixels * per_pixel))?;
+                // All that is added to each number of the image, as many for each.
+                let mut added = vec![Vec::new(); width];
+                for (at, place) in taps.of_pixels().into_iter().enumerate() {
+                    if let Some(place) = place {
+                        added[place].push(Some(at));
+                    }
+                }
+                let most = added.iter().map(Vec::len).max().unwrap_or(0).max(1);
+                added.iter_mut().for_each(|list| list.resize(most, None));
+                let gathered = self.gather(product, added.concat())?;
+                let gathered = gathered.try_reshape_like(&(rows * width, most))?;
+                let image = gathered.try_sum::<_, Axis<1>>()?;
+                let image = image.try_reshape_like(&(rows, width))?;
+                match inputs.get(2) {
+                    None => Ok(image),
+                    Some(bias) => {
+                        let area = width / step.sizes[0];
+                        let of_channels = self.numbers((0..width).map(|i| i / area).collect())?;
+                        image.try_add(self.feed(*bias)?.try_gather(of_channels)?)
+                    }
+                }
+            }
             Op::Pool(window) => {
                 let taps = Taps::new(&self.steps[inputs[0]].sizes, &step.sizes, *window);
                 let per_window = window.size * window.size;
-                let gathered = self.gather(inputs[0], taps.of_channels())?;
+                let gathered = self.gather(self.feed(inputs[0])?, taps.of_channels())?;
                 let gathered = gathered.try_reshape_like(&(rows * width, per_window))?;
                 let sum = gathered
                     .try_sum::<_, Axis<1>>()?
@@ -409,7 +449,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
     }
 
     /// These features of each row, 0 where there is none.
-    fn gather(&self, at: usize, features: Vec<Option<usize>>) -> Result<Rows<T>, DeviceError> {
+    fn gather(&self, value: Rows<T>, features: Vec<Option<usize>>) -> Result<Rows<T>, DeviceError> {
         let count = features.len();
         let counts: Vec<f32> = features
             .iter()
@@ -417,9 +457,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
             .collect();
         let is_padded = counts.contains(&0.0);
         let features = features.into_iter().map(|feature| feature.unwrap_or(0));
-        let gathered = self
-            .feed(at)?
-            .try_gather(self.numbers(features.collect())?)?;
+        let gathered = value.try_gather(self.numbers(features.collect())?)?;
         if !is_padded {
             return Ok(gathered);
         }

@@ -43,6 +43,15 @@ impl Window {
         Self { padding, ..self }
     }
 
+    /// The side of the smallest image over which there are so many windows along it.
+    pub(super) fn side(self, count: usize) -> Option<usize> {
+        let apart = count.checked_sub(1)?.checked_mul(self.stride)?;
+        let side = apart
+            .checked_add(self.size)?
+            .checked_sub(self.padding.checked_mul(2)?)?;
+        (self.count(side)? == count).then_some(side)
+    }
+
     /// How many windows there are along a side.
     pub(super) fn count(self, side: usize) -> Option<usize> {
         let room = self
