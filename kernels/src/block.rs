@@ -30,6 +30,9 @@ pub(crate) struct Blocks {
 
 /// Numbers in a block: 512 KB.
 const CACHE: usize = 128 << 10;
+/// Numbers in a block of jets: 1 MB. Twice as many columns in each channel make up for some of them coming from the next
+/// cache.
+const JET_CACHE: usize = 2 * CACHE;
 /// Columns of all channels. More gain nothing where a network is narrow.
 const MOST_COLUMNS: usize = 1024;
 /// Numbers of the room in which windows are turned, at least.
@@ -48,7 +51,8 @@ impl Blocks {
         // Jets have room for a seed behind them.
         let (count, seed) = directions.map_or((1, 0), |k| (k + 2, 1));
         let numbers = (count + seed) * program.features.max(1);
-        let most = (CACHE / numbers).min(MOST_COLUMNS / count).max(tile);
+        let cache = if count > 1 { JET_CACHE } else { CACHE };
+        let most = (cache / numbers).min(MOST_COLUMNS / count).max(tile);
         let most = most - most % tile;
         let columns = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
         let stride = odd_lines((count + seed) * columns);

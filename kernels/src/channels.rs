@@ -48,3 +48,20 @@ impl Channels {
         (value, slopes, bend, &mut rest[..self.columns])
     }
 }
+
+/// The parts of a slice, of n numbers each. The slices' own chunks would cost a division each time, which a feature's
+/// few hundred cycles would feel.
+#[inline(always)]
+pub(crate) fn parts(mut rest: &[f32], n: usize) -> impl Iterator<Item = &[f32]> {
+    std::iter::from_fn(move || {
+        let (part, after) = rest.split_at_checked(n)?;
+        rest = after;
+        Some(part)
+    })
+}
+
+/// The same to be written.
+#[inline(always)]
+pub(crate) fn parts_mut(mut rest: &mut [f32], n: usize) -> impl Iterator<Item = &mut [f32]> {
+    std::iter::from_fn(move || rest.split_off_mut(..n))
+}

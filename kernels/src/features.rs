@@ -1,6 +1,6 @@
 //! Simple steps on the features of a block.
 
-use super::channels::Channels;
+use super::channels::{Channels, parts, parts_mut};
 use super::graph::Lists;
 use super::program::Into;
 use super::simd::{Kernel, Width};
@@ -160,8 +160,8 @@ impl Kernel for Multiply<'_> {
                 value[r] = a[r] * b[r];
                 bend[r] = W::multiply_add(a[r], b_bend[r], a_bend[r] * b[r]);
             }
-            let each = a_slopes.chunks_exact(n).zip(b_slopes.chunks_exact(n));
-            for (slope, (a_slope, b_slope)) in slopes.chunks_exact_mut(n).zip(each) {
+            let each = parts(a_slopes, n).zip(parts(b_slopes, n));
+            for (slope, (a_slope, b_slope)) in parts_mut(slopes, n).zip(each) {
                 for r in 0..n {
                     slope[r] = W::multiply_add(a[r], b_slope[r], a_slope[r] * b[r]);
                     bend[r] = W::multiply_add(2.0 * a_slope[r], b_slope[r], bend[r]);
@@ -212,8 +212,8 @@ impl Kernel for Unmultiply<'_> {
                 value[r] = W::multiply_add(g[r], b[r], both);
                 bend[r] = W::multiply_add(g_bend[r], b[r], bend[r]);
             }
-            let each = g_slopes.chunks_exact(n).zip(b_slopes.chunks_exact(n));
-            for (slope, (g_slope, b_slope)) in slopes.chunks_exact_mut(n).zip(each) {
+            let each = parts(g_slopes, n).zip(parts(b_slopes, n));
+            for (slope, (g_slope, b_slope)) in parts_mut(slopes, n).zip(each) {
                 for r in 0..n {
                     let own = W::multiply_add(g_slope[r], b[r], slope[r]);
                     slope[r] = W::multiply_add(2.0 * g_bend[r], b_slope[r], own);

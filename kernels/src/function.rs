@@ -1,6 +1,6 @@
 //! Functions of one number, and what they do to the features of a block.
 
-use super::channels::Channels;
+use super::channels::{Channels, parts, parts_mut};
 use super::math::{exp, ln_any, sigmoid, sin_cos_any, softplus, tanh};
 use super::simd::{Kernel, Width};
 
@@ -348,7 +348,7 @@ impl Kernel for BendJets<'_> {
                     [first[r], second[r], _] = f.slopes::<W>(z[r], seeds[r]);
                 }
                 squares.fill(0.0);
-                for (p, slopes) in p.chunks_exact(n).zip(slopes.chunks_exact_mut(n)) {
+                for (p, slopes) in parts(p, n).zip(parts_mut(slopes, n)) {
                     for r in 0..n {
                         slopes[r] = first[r] * p[r];
                         squares[r] = W::multiply_add(p[r], p[r], squares[r]);
@@ -397,7 +397,7 @@ impl Kernel for UnbendJets<'_> {
                 let (g_z, g_p, g_q) = channels.split(outer);
                 products.fill(0.0);
                 squares.fill(0.0);
-                for (p, g_p) in p.chunks_exact(n).zip(g_p.chunks_exact(n)) {
+                for (p, g_p) in parts(p, n).zip(parts(g_p, n)) {
                     for r in 0..n {
                         products[r] = W::multiply_add(g_p[r], p[r], products[r]);
                         squares[r] = W::multiply_add(p[r], p[r], squares[r]);
@@ -412,7 +412,7 @@ impl Kernel for UnbendJets<'_> {
                     steep[r] = first;
                     squares[r] = 2.0 * g_q[r] * second;
                 }
-                for (p, g_p) in p.chunks_exact_mut(n).zip(g_p.chunks_exact(n)) {
+                for (p, g_p) in parts_mut(p, n).zip(parts(g_p, n)) {
                     for r in 0..n {
                         p[r] = W::multiply_add(squares[r], p[r], g_p[r] * steep[r]);
                     }
