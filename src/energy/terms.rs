@@ -186,30 +186,6 @@ impl<'a> Terms<'a> {
         slopes.iter_mut().for_each(|slope| *slope *= scale);
         total * scale
     }
-
-    /// The same loss of another energy, to which `add` adds what this one lacks: to the numbers of term i.
-    pub fn plus<'b>(&'b self, add: impl Fn(usize, &mut [f64]) + Sync + 'b) -> Terms<'b> {
-        let asks = match &self.asks {
-            Asks::JetsAlong(directions, count) => {
-                Asks::JetsAlong(Cow::Borrowed(&**directions), *count)
-            }
-            other => other.clone(),
-        };
-        let width = self.width();
-        let formula = move |first: usize, numbers: &[f64], slopes: &mut [f64]| {
-            let mut numbers = numbers.to_vec();
-            for (i, numbers) in numbers.chunks_exact_mut(width).enumerate() {
-                add(first + i, numbers);
-            }
-            (self.formula)(first, &numbers, slopes)
-        };
-        Terms {
-            rows: Cow::Borrowed(&*self.rows),
-            dimension: self.dimension,
-            asks,
-            formula: Box::new(formula),
-        }
-    }
 }
 
 /// A formula of one term, for several.
