@@ -41,16 +41,6 @@ impl Engine {
         };
         self.programs[which].get_or_init(|| Program::new(&self.graph, purpose))
     }
-
-    /// Features of a block's memory that one row takes, for ∂L/∂θ: numbers of single precision.
-    pub fn features(&self) -> usize {
-        let purpose = Purpose {
-            jets: false,
-            points: false,
-            parameters: true,
-        };
-        self.program(purpose).features
-    }
 }
 
 /// An engine with parameters.

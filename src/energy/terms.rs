@@ -2,7 +2,6 @@
 
 use crate::tensors::{Points, points};
 use crate::{Error, kernel};
-use std::borrow::Cow;
 use std::fmt;
 
 /// A loss on one batch: at which points it asks for what of an energy, and its formula on these numbers.
@@ -31,22 +30,22 @@ use std::fmt;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Terms<'a> {
-    rows: Cow<'a, [f32]>,
+    rows: Vec<f32>,
     dimension: usize,
-    asks: Asks<'a>,
+    asks: Asks,
     formula: Box<kernel::Formula<'a>>,
 }
 
 /// What is asked of an energy at the points.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Asks<'a> {
+pub enum Asks {
     /// U, of groups of so many points.
     Energies(usize),
     /// A jet of each point along each coordinate: U, ∂U/∂x_1, ..., ∂U/∂x_D, ΔU.
     Jets,
     /// A jet of each point along K directions v: U, v_1 · ∇U, ..., v_K · ∇U, Σ_k v_kᵀ (∇²U) v_k. The directions
     /// are `(B, K, D)`, row after row.
-    JetsAlong(Cow<'a, [f32]>, usize),
+    JetsAlong(Vec<f32>, usize),
 }
 
 impl<'a> Terms<'a> {
@@ -66,7 +65,7 @@ impl<'a> Terms<'a> {
             return Err(Error::shape("the points", (count, dimension), expected));
         }
         Ok(Self {
-            rows: rows.into(),
+            rows,
             dimension,
             asks: Asks::Energies(group),
             formula: Box::new(one_by_one(group, formula)),
@@ -100,7 +99,7 @@ impl<'a> Terms<'a> {
     ) -> Result<Self, Error> {
         count(&rows, dimension)?;
         Ok(Self {
-            rows: rows.into(),
+            rows,
             dimension,
             asks: Asks::Jets,
             formula: Box::new(one_by_one(dimension + 2, formula)),
@@ -125,15 +124,15 @@ impl<'a> Terms<'a> {
         }
         let count = directions.len() / rows.len();
         Ok(Self {
-            rows: rows.into(),
+            rows,
             dimension,
-            asks: Asks::JetsAlong(directions.into(), count),
+            asks: Asks::JetsAlong(directions, count),
             formula: Box::new(one_by_one(count + 2, formula)),
         })
     }
 
     /// What is asked at the points.
-    pub fn asks(&self) -> &Asks<'a> {
+    pub fn asks(&self) -> &Asks {
         &self.asks
     }
 
@@ -185,30 +184,6 @@ impl<'a> Terms<'a> {
         let total = (self.formula)(0, numbers, slopes);
         slopes.iter_mut().for_each(|slope| *slope *= scale);
         total * scale
-    }
-
-    /// The same loss of another energy, to which `add` adds what this one lacks: to the numbers of term i.
-    pub fn plus<'b>(&'b self, add: impl Fn(usize, &mut [f64]) + Sync + 'b) -> Terms<'b> {
-        let asks = match &self.asks {
-            Asks::JetsAlong(directions, count) => {
-                Asks::JetsAlong(Cow::Borrowed(&**directions), *count)
-            }
-            other => other.clone(),
-        };
-        let width = self.width();
-        let formula = move |first: usize, numbers: &[f64], slopes: &mut [f64]| {
-            let mut numbers = numbers.to_vec();
-            for (i, numbers) in numbers.chunks_exact_mut(width).enumerate() {
-                add(first + i, numbers);
-            }
-            (self.formula)(first, &numbers, slopes)
-        };
-        Terms {
-            rows: Cow::Borrowed(&*self.rows),
-            dimension: self.dimension,
-            asks,
-            formula: Box::new(formula),
-        }
     }
 }
 
