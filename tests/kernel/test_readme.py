@@ -29,13 +29,14 @@ def test_the_cells_run_in_their_order_and_go_on_in_another_kernel(fresh_kernel, 
     rows = [f"{160 + i % 40},{50 + i % 37},{i}" for i in range(300)]
     (tmp_path / "points.csv").write_text("height,weight,age\n" + "\n".join(rows))
     kernel = fresh_kernel(cwd=tmp_path)
-    first, build, fit, safe, save, own, evaluate = CELLS
+    first, build, fit, safe, save, own, expression, evaluate = CELLS
     shown(kernel, first)
     shown(kernel, build)
     assert shown(kernel, fit) == "finished after 301 steps"
     assert shown(kernel, safe) == "finished after 2000 steps"
     shown(kernel, save)
     assert shown(kernel, own) == "finished after 2000 steps"
+    assert shown(kernel, expression) == "finished after 500 steps"
     shown(kernel, evaluate)
     results = tmp_path / "results"
     assert {path.name for path in results.iterdir()} == {"results.json", "ed.csv", "losses.png", "losses.svg"}
