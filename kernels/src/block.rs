@@ -1,7 +1,7 @@
 //! One block of rows: forward through a program, and back.
 
 use super::channels::Channels;
-use super::features::{Affine, Copy, Largest, Multiply, Scale, Sum, Unmultiply};
+use super::features::{Affine, Copy, Largest, Multiply, Sum, Unmultiply};
 use super::formula::{self, Scaled};
 use super::function::{Apply, Bend, BendJets, UnbendJets};
 use super::network::Network;
@@ -460,10 +460,11 @@ impl<'a> Block<'a> {
                 let (before, others) = open(self.data, own);
                 let outer = others.at(outer);
                 match channels.are_jets() {
-                    false => level.run(Scale {
+                    false => level.run(Copy {
                         channels,
                         from: outer,
                         to: before,
+                        into: Into::Scale,
                     }),
                     true => level.run(UnbendJets {
                         function: *function,

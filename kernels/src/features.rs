@@ -50,7 +50,7 @@ impl Kernel for Affine<'_> {
     }
 }
 
-/// The same features elsewhere.
+/// The same features elsewhere, or a factor of what is there.
 pub(crate) struct Copy<'a> {
     pub(crate) channels: Channels,
     pub(crate) from: &'a [f32],
@@ -220,26 +220,6 @@ impl Kernel for Unmultiply<'_> {
                     value[r] = W::multiply_add(g_slope[r], b_slope[r], value[r]);
                 }
             }
-        }
-    }
-}
-
-/// Multiplies slopes with the derivatives behind them.
-pub(crate) struct Scale<'a> {
-    pub(crate) channels: Channels,
-    pub(crate) from: &'a [f32],
-    pub(crate) to: &'a mut [f32],
-}
-
-impl Kernel for Scale<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<W: Width>(self, _: W) {
-        let (stride, all) = (self.channels.stride, self.channels.all());
-        let features = self.to.chunks_exact_mut(stride);
-        for (to, from) in features.zip(self.from.chunks_exact(stride)) {
-            put(Into::Scale, &mut to[..all], &from[..all], |from| from);
         }
     }
 }

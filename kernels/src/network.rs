@@ -19,8 +19,11 @@ impl Engine {
     /// What runs this graph.
     ///
     /// # Errors
-    /// If the last operation has not one feature.
+    /// If the last operation has not one feature, or rows have no coordinate.
     pub fn new(graph: Graph) -> Result<Self, Misfit> {
+        if graph.dimension == 0 {
+            return Err(Misfit::new("a row", 0, "at least one coordinate"));
+        }
         if graph.nodes.last().is_none_or(|last| last.width != 1) {
             let found = graph.nodes.last().map(|last| last.width);
             return Err(Misfit::new("the graph's result", found, "one feature"));
