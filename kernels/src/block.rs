@@ -4,12 +4,13 @@ use super::channels::Channels;
 use super::features::{Affine, Copy, Largest, Multiply, Sum, Unmultiply};
 use super::formula::{self, Scaled};
 use super::function::{Apply, Bend, BendJets, UnbendJets};
+use super::lanes::{shared, shared_by_two};
 use super::network::Network;
 use super::product::{Matrix, Product, Then, columns_at};
 use super::program::{Filling, Into, Layer, Program, Slot, Step};
-use super::scratch::LINE;
+use super::scratch::{LINE, with_scratch};
 use super::weight::{self, WeightGradient};
-use super::windows::{Gather, Scatter, WindowGradient};
+use super::windows::{Gather, Scatter, WindowGradient, room, together};
 use std::ops::Range;
 
 /// How a number of rows is cut into blocks for one program.
@@ -35,8 +36,8 @@ const CACHE: usize = 128 << 10;
 const JET_CACHE: usize = 2 * CACHE;
 /// Columns of all channels. More gain nothing where a network is narrow.
 const MOST_COLUMNS: usize = 1024;
-/// Numbers of the room in which windows are turned, at least.
-const PANEL: usize = 8 << 10;
+/// Columns of a network whose parameters must be fetched anew for each block.
+const LARGE_COLUMNS: usize = 32;
 
 impl Blocks {
     /// Blocks for so many rows, of equal size as nearly as possible; with K directions for jets.
@@ -52,12 +53,16 @@ impl Blocks {
         let (count, seed) = directions.map_or((1, 0), |k| (k + 2, 1));
         let numbers = (count + seed) * program.features.max(1);
         let cache = if count > 1 { JET_CACHE } else { CACHE };
-        let most = (cache / numbers).min(MOST_COLUMNS / count).max(tile);
+        let least = match network.is_large() {
+            true => tile.max(LARGE_COLUMNS),
+            false => tile,
+        };
+        let most = (cache / numbers).min(MOST_COLUMNS / count).max(least);
         let most = most - most % tile;
         let columns = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tile);
         let stride = odd_lines((count + seed) * columns);
         let slots = stride * program.features;
-        let room = 3 * columns + (tile * count * columns).max(PANEL);
+        let room = 3 * columns + tile * count * columns;
         Self {
             rows: columns,
             channels: Channels {
@@ -108,11 +113,13 @@ pub(crate) struct Block<'a> {
     room: &'a mut [f32],
 }
 
-/// Where gradients go: ∂L/∂θ is added to, ∂L/∂x is written.
+/// Where the gradients go that are wanted.
 #[derive(Default)]
-pub(crate) struct Gradients<'a> {
-    pub(crate) parameters: Option<&'a mut [f32]>,
-    pub(crate) points: Option<&'a mut [f32]>,
+pub struct Gradients<'a> {
+    /// ∂L/∂θ, in the order of the parameters.
+    pub parameters: Option<&'a mut [f32]>,
+    /// ∂L/∂x, `rows x D`.
+    pub points: Option<&'a mut [f32]>,
 }
 
 /// All of the memory but one slot.
@@ -175,13 +182,13 @@ impl<'a> Block<'a> {
         slot * self.channels.stride..(slot + width) * self.channels.stride
     }
 
-    /// Computes U of each row of `x`; jets are left in the block, along these directions, `rows x K x D`, or without
-    /// any the coordinates.
+    /// Computes the result of each row of `x`; jets are left in the block, along these directions, `rows x K x D`, or
+    /// without any the coordinates.
     pub(crate) fn forward(
         &mut self,
         x: &[f32],
         directions: Option<&[f32]>,
-        energies: Option<&mut [f32]>,
+        results: Option<&mut [f32]>,
     ) {
         for step in &self.program.steps[..self.program.forward] {
             match step {
@@ -189,19 +196,23 @@ impl<'a> Block<'a> {
                 step => self.step(step),
             }
         }
-        if let Some(energies) = energies {
-            let start = self.program.energy * self.channels.stride;
-            energies.copy_from_slice(&self.data[start..start + self.rows]);
+        if let Some(results) = results {
+            self.unload(self.program.result, self.network.results(), results);
         }
     }
 
-    /// From ∂L/∂U of each row to the gradients, each if it is wanted. Needs a forward pass, which it uses up.
+    /// From ∂L/∂(result) of each row to the gradients: ∂L/∂θ is added to, ∂L/∂x written. Needs a forward pass, which it
+    /// uses up.
     pub(crate) fn backward(&mut self, cotangent: &[f32], gradients: Gradients) {
-        let start = self.program.top * self.channels.stride;
-        let top = &mut self.data[start..start + self.channels.columns];
-        let (top, behind) = top.split_at_mut(self.rows);
-        top.copy_from_slice(cotangent);
-        behind.fill(0.0);
+        let width = self.network.results();
+        let range = self.range(self.program.top, width);
+        let top = self.data[range].chunks_exact_mut(self.channels.stride);
+        for (i, top) in top.enumerate() {
+            for (to, slopes) in top.iter_mut().zip(cotangent.chunks_exact(width)) {
+                *to = slopes[i];
+            }
+            top[self.rows..self.channels.columns].fill(0.0);
+        }
         self.reverse(gradients);
     }
 
@@ -210,7 +221,7 @@ impl<'a> Block<'a> {
             match step {
                 Step::Unload { from } => {
                     if let Some(x) = gradients.points.as_deref_mut() {
-                        self.unload(*from, x);
+                        self.unload(*from, self.network.dimension(), x);
                     }
                 }
                 step => {
@@ -258,12 +269,11 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The inverse for values.
-    fn unload(&self, from: Slot, x: &mut [f32]) {
-        let d = self.network.dimension();
-        let features = self.data[self.range(from, d)].chunks_exact(self.channels.stride);
+    /// The inverse for some features' values.
+    fn unload(&self, from: Slot, width: usize, x: &mut [f32]) {
+        let features = self.data[self.range(from, width)].chunks_exact(self.channels.stride);
         for (i, from) in features.enumerate() {
-            for (x, from) in x.chunks_exact_mut(d).zip(from) {
+            for (x, from) in x.chunks_exact_mut(width).zip(from) {
                 x[i] = *from;
             }
         }
@@ -279,7 +289,7 @@ impl<'a> Block<'a> {
         } = self.channels;
         let mut jets = vec![0.0; 2 * self.rows * count];
         let (jets, slopes) = jets.split_at_mut(self.rows * count);
-        let energy = &self.data[self.program.energy * stride..][..count * columns];
+        let energy = &self.data[self.program.result * stride..][..count * columns];
         for (row, jet) in jets.chunks_exact_mut(count).enumerate() {
             for (part, number) in jet.iter_mut().enumerate() {
                 *number = energy[part * columns + row];
@@ -308,39 +318,44 @@ impl<'a> Block<'a> {
         } = channels;
         let parameters = self.network.parameters;
         let all = channels.all();
+        let is_large = self.network.is_large();
         match step {
             Step::Fill { to, width, with } => {
                 let range = self.range(*to, *width);
-                for (i, to) in self.data[range].chunks_exact_mut(stride).enumerate() {
-                    let number = match with {
-                        Filling::Number(number) => *number,
-                        Filling::Parameters(at) => parameters[at + i],
-                        Filling::PerChannel(at, each) => parameters[at + i / each],
-                    };
-                    to[..columns].fill(number);
-                    to[columns..].fill(0.0);
-                }
+                shared(&mut self.data[range], stride, is_large, |first, to| {
+                    for (i, to) in to.chunks_exact_mut(stride).enumerate() {
+                        let number = match with {
+                            Filling::Number(number) => *number,
+                            Filling::Parameters(at) => parameters[at + first + i],
+                            Filling::PerPlane(at, each) => parameters[at + (first + i) / each],
+                        };
+                        to[..columns].fill(number);
+                        to[columns..].fill(0.0);
+                    }
+                });
             }
             Step::Dense { from, to, layer } => {
                 let from = self.range(*from, layer.inputs);
                 let own = self.range(*to, layer.outputs);
                 let (out, others) = open(self.data, own);
-                level.run(Product {
-                    rows: layer.outputs,
-                    columns: all,
-                    depth: layer.inputs,
-                    left: matrix(layer, parameters),
-                    transposed: false,
-                    right: Matrix {
-                        data: others.at(from),
-                        stride,
-                    },
-                    out,
-                    out_stride: stride,
-                    then: match layer.bias {
-                        Some(bias) => Then::Bias(&parameters[bias..][..layer.outputs], columns),
-                        None => Then::Store,
-                    },
+                shared(out, stride, is_large, |first, out| {
+                    level.run(Product {
+                        rows: out.len() / stride,
+                        columns: all,
+                        depth: layer.inputs,
+                        left: matrix(layer, parameters, first * layer.inputs),
+                        transposed: false,
+                        right: Matrix {
+                            data: others.at(from.clone()),
+                            stride,
+                        },
+                        out,
+                        out_stride: stride,
+                        then: match layer.bias {
+                            Some(bias) => Then::Bias(&parameters[bias + first..], columns),
+                            None => Then::Store,
+                        },
+                    });
                 });
             }
             Step::DenseReverse {
@@ -352,23 +367,25 @@ impl<'a> Block<'a> {
                 let outer = self.range(*outer, layer.outputs);
                 let own = self.range(*to, layer.inputs);
                 let (out, others) = open(self.data, own);
-                level.run(Product {
-                    rows: layer.inputs,
-                    columns: all,
-                    depth: layer.outputs,
-                    left: matrix(layer, parameters),
-                    transposed: true,
-                    right: Matrix {
-                        data: others.at(outer),
-                        stride,
-                    },
-                    out,
-                    out_stride: stride,
-                    then: match into {
-                        Into::Store => Then::Store,
-                        Into::Add => Then::Add,
-                        Into::Scale => Then::Scale,
-                    },
+                shared(out, stride, is_large, |first, out| {
+                    level.run(Product {
+                        rows: out.len() / stride,
+                        columns: all,
+                        depth: layer.outputs,
+                        left: matrix(layer, parameters, first),
+                        transposed: true,
+                        right: Matrix {
+                            data: others.at(outer.clone()),
+                            stride,
+                        },
+                        out,
+                        out_stride: stride,
+                        then: match into {
+                            Into::Store => Then::Store,
+                            Into::Add => Then::Add,
+                            Into::Scale => Then::Scale,
+                        },
+                    });
                 });
             }
             Step::Gather {
@@ -379,35 +396,47 @@ impl<'a> Block<'a> {
                 into,
             } => {
                 let windows = &*layer.windows;
-                self.clear_margin(*from, windows.image);
-                let from = self.range(*from, windows.image + 1);
+                let (inputs, unit) = (layer.planes * windows.taps, windows.count() * stride);
+                let from = self.range(*from, layer.planes * windows.pixels);
                 let to = self.range(*to, layer.channels * windows.count());
                 let (out, others) = open(self.data, to);
-                level.run(Gather {
-                    windows,
-                    channels: layer.channels,
-                    columns: all,
-                    stride,
-                    weight: &parameters[layer.weight..],
-                    bias: bias.map(|bias| (&parameters[bias..][..layer.channels], columns)),
-                    image: others.at(from),
-                    out,
-                    into: *into,
+                shared(out, unit, is_large, |first, out| {
+                    with_scratch(room(windows), |room| {
+                        level.run(Gather {
+                            windows,
+                            planes: layer.planes,
+                            columns: all,
+                            stride,
+                            weight: &parameters[layer.weight + first * inputs..],
+                            bias: bias.map(|bias| (&parameters[bias + first..], columns)),
+                            image: others.at(from.clone()),
+                            out,
+                            into: *into,
+                            room,
+                        });
+                    });
                 });
             }
             Step::Scatter { from, to, layer } => {
                 let windows = &*layer.windows;
+                let together = together(windows, layer.planes);
                 let from = self.range(*from, layer.channels * windows.count());
-                let to = self.range(*to, windows.image + 1);
+                let to = self.range(*to, layer.planes * windows.pixels);
                 let (image, others) = open(self.data, to);
-                level.run(Scatter {
-                    windows,
-                    channels: layer.channels,
-                    columns: all,
-                    stride,
-                    weight: &parameters[layer.weight..],
-                    from: others.at(from),
-                    image,
+                shared(image, together * stride, is_large, |first, image| {
+                    with_scratch(room(windows), |room| {
+                        level.run(Scatter {
+                            windows,
+                            columns: all,
+                            stride,
+                            weight: &parameters[layer.weight..],
+                            planes: layer.planes,
+                            from: others.at(from.clone()),
+                            image,
+                            first: first * together,
+                            room,
+                        });
+                    });
                 });
             }
             Step::Apply {
@@ -416,10 +445,12 @@ impl<'a> Block<'a> {
                 width,
             } => {
                 let range = self.range(*at, *width);
-                level.run(Apply {
-                    function: *function,
-                    channels,
-                    values: &mut self.data[range],
+                shared(&mut self.data[range], stride, is_large, |_, values| {
+                    level.run(Apply {
+                        function: *function,
+                        channels,
+                        values,
+                    });
                 });
             }
             Step::Bend {
@@ -434,11 +465,13 @@ impl<'a> Block<'a> {
                     return;
                 };
                 match channels.are_jets() {
-                    false => level.run(Bend {
-                        function: *function,
-                        channels,
-                        before,
-                        after,
+                    false => shared_by_two([before, after], stride, is_large, |[before, after]| {
+                        level.run(Bend {
+                            function: *function,
+                            channels,
+                            before,
+                            after,
+                        });
                     }),
                     true => level.run(BendJets {
                         function: *function,
@@ -460,11 +493,13 @@ impl<'a> Block<'a> {
                 let (before, others) = open(self.data, own);
                 let outer = others.at(outer);
                 match channels.are_jets() {
-                    false => level.run(Copy {
-                        channels,
-                        from: outer,
-                        to: before,
-                        into: Into::Scale,
+                    false => shared(before, stride, is_large, |first, to| {
+                        level.run(Copy {
+                            channels,
+                            from: &outer[first * stride..][..to.len()],
+                            to,
+                            into: Into::Scale,
+                        });
                     }),
                     true => level.run(UnbendJets {
                         function: *function,
@@ -597,7 +632,7 @@ impl<'a> Block<'a> {
             }
             // Those that concern the world outside of the slots.
             Step::Load { .. }
-            | Step::Energy { .. }
+            | Step::Result { .. }
             | Step::Top { .. }
             | Step::Unload { .. }
             | Step::DenseGradient { .. }
@@ -605,12 +640,6 @@ impl<'a> Block<'a> {
             | Step::ParameterGradient { .. }
             | Step::EmbedGradient { .. } => {}
         }
-    }
-
-    /// Zeros behind an image.
-    fn clear_margin(&mut self, image: Slot, width: usize) {
-        let range = self.range(image + width, 1);
-        self.data[range].fill(0.0);
     }
 
     /// Adds to the gradient, if this is what the step does.
@@ -656,20 +685,32 @@ impl<'a> Block<'a> {
                 image,
                 layer,
             } => {
-                let windows = &*layer.windows;
-                self.clear_margin(*image, windows.image);
-                let image = self.range(*image, windows.image + 1);
-                let outer = self.range(*of_channels, layer.channels * windows.count());
-                level.run(WindowGradient {
-                    windows,
-                    channels: layer.channels,
-                    depth,
-                    stride,
-                    outer: &self.data[outer],
-                    image: &self.data[image],
-                    weight: &mut gradient[layer.weight..],
-                    panel: self.room,
-                });
+                let (windows, planes) = (&*layer.windows, layer.planes);
+                let inputs = planes * windows.taps;
+                let image = &self.data[self.range(*image, planes * windows.pixels)];
+                let outer = &self.data[self.range(*of_channels, layer.channels * windows.count())];
+                let weight = &mut gradient[layer.weight..][..layer.channels * inputs];
+                // Whole tiles of channels.
+                let tile = columns_at(level);
+                shared(
+                    weight,
+                    tile * inputs,
+                    self.network.is_large(),
+                    |first, weight| {
+                        with_scratch(WindowGradient::room(tile, depth), |room| {
+                            level.run(WindowGradient {
+                                windows,
+                                planes,
+                                depth,
+                                stride,
+                                outer: &outer[first * tile * windows.count() * stride..],
+                                image,
+                                weight,
+                                room,
+                            });
+                        });
+                    },
+                );
             }
             Step::ParameterGradient {
                 from,
@@ -710,9 +751,10 @@ impl<'a> Block<'a> {
     }
 }
 
-fn matrix<'a>(layer: &Layer, parameters: &'a [f32]) -> Matrix<'a> {
+/// A layer's W from a number on.
+fn matrix<'a>(layer: &Layer, parameters: &'a [f32], first: usize) -> Matrix<'a> {
     Matrix {
-        data: &parameters[layer.weight..][..layer.inputs * layer.outputs],
+        data: &parameters[layer.weight..][first..layer.inputs * layer.outputs],
         stride: layer.inputs,
     }
 }

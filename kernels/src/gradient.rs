@@ -1,83 +1,94 @@
-//! Energies of a network and their gradients, row by row and summed.
+//! The results of a network, and gradients of a loss of single rows.
 
 use super::block::{Block, Blocks, Gradients};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
+use super::product::columns_at;
 use super::scratch::with_scratch;
 use crate::Misfit;
 
-/// U of each row of `x` (`rows x D`).
+/// The result of each row of `x` (`rows x D`): U, or as many numbers as the graph ends in.
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub fn energies(network: &Network, x: &[f32], out: &mut [f32]) -> Result<(), Misfit> {
+pub fn results(network: &Network, x: &[f32], out: &mut [f32]) -> Result<(), Misfit> {
     let rows = network.rows(x)?;
-    check("energies", out.len(), rows)?;
+    let (d, width) = (network.dimension(), network.results());
+    check("the results", out.len(), rows * width)?;
     let job = job(network, rows);
-    let jobs = x.chunks(job * network.dimension()).zip(out.chunks_mut(job));
+    let jobs = x.chunks(job * d).zip(out.chunks_mut(job * width));
     let program = network.program(false, false);
     each(jobs, |(x, out)| {
-        let blocks = Blocks::new(network, program, None, out.len());
+        let blocks = Blocks::new(network, program, None, x.len() / d);
         with_scratch(blocks.len, |data| {
-            let x = x.chunks(blocks.rows * network.dimension());
-            for (x, out) in x.zip(out.chunks_mut(blocks.rows)) {
-                Block::new(network, program, blocks, out.len(), data).forward(x, None, Some(out));
+            let parts = x.chunks(blocks.rows * d);
+            for (x, out) in parts.zip(out.chunks_mut(blocks.rows * width)) {
+                let mut block = Block::new(network, program, blocks, x.len() / d, data);
+                block.forward(x, None, Some(out));
             }
         });
     });
     Ok(())
 }
 
-/// U and ∂U/∂x of each row of `x` (`rows x D`).
+/// The loss L(result) of each row of `x` (`rows x D`), and the gradients of their sum, which are overwritten. `loss` gets
+/// a row's number, its result and the place for ∂L/∂(result), and returns L.
 ///
 /// # Errors
 /// If a slice's length does not fit.
-pub fn input_gradient(
+pub fn pull_back(
     network: &Network,
     x: &[f32],
-    energies: &mut [f32],
-    gradient: &mut [f32],
-) -> Result<(), Misfit> {
+    loss: impl Fn(usize, &[f32], &mut [f32]) -> f32 + Sync,
+    mut wanted: Gradients,
+) -> Result<Vec<f32>, Misfit> {
     let rows = network.rows(x)?;
-    check("energies", energies.len(), rows)?;
-    check("the gradient", gradient.len(), x.len())?;
-    let job = job(network, rows);
-    let width = job * network.dimension();
-    let jobs = x
-        .chunks(width)
-        .zip(energies.chunks_mut(job))
-        .zip(gradient.chunks_mut(width));
-    let program = network.program(true, false);
-    each(jobs, |((x, energies), gradient)| {
-        gradient.fill(0.0);
-        let blocks = Blocks::new(network, program, None, energies.len());
-        let width = blocks.rows * network.dimension();
-        with_scratch(blocks.len + blocks.rows, |data| {
-            let (data, ones) = data.split_at_mut(blocks.len);
-            ones.fill(1.0);
-            let rows = x.chunks(width).zip(energies.chunks_mut(blocks.rows));
-            for ((x, energies), gradient) in rows.zip(gradient.chunks_mut(width)) {
-                let ones = &ones[..energies.len()];
-                let mut block = Block::new(network, program, blocks, ones.len(), data);
-                block.forward(x, None, Some(energies));
-                let points = Some(gradient);
-                block.backward(
-                    ones,
-                    Gradients {
-                        points,
-                        ..Default::default()
-                    },
-                );
-            }
-        });
+    if let Some(parameters) = &wanted.parameters {
+        check("the gradient", parameters.len(), network.parameters())?;
+    }
+    if let Some(points) = &mut wanted.points {
+        check("the gradient of x", points.len(), x.len())?;
+        points.fill(0.0);
+    }
+    let mut losses = vec![0.0; rows];
+    let shares: Vec<_> = match wanted.parameters {
+        None => {
+            let job = job(network, rows);
+            let firsts = (0..rows).step_by(job);
+            firsts.map(|first| first..rows.min(first + job)).collect()
+        }
+        Some(_) => {
+            let lanes = lanes(network, rows);
+            (0..lanes).map(|lane| share(rows, lanes, lane)).collect()
+        }
+    };
+    let d = network.dimension();
+    let mut rest = (&mut losses[..], wanted.points);
+    let jobs = shares.into_iter().map(|share| {
+        let losses = rest.0.split_off_mut(..share.len()).unwrap_or_default();
+        let points = rest.1.as_mut();
+        let points = points.and_then(|rest| rest.split_off_mut(..share.len() * d));
+        Rows {
+            first: share.start,
+            x: &x[share.start * d..share.end * d],
+            losses,
+            points,
+        }
     });
-    Ok(())
+    let jobs: Vec<Rows> = jobs.collect();
+    match wanted.parameters {
+        None => each(jobs.into_iter(), |rows| rows.run(network, &loss, None)),
+        Some(gradient) => {
+            sum(jobs, gradient, |rows, gradient| {
+                rows.run(network, &loss, Some(gradient));
+                0.0
+            });
+        }
+    }
+    Ok(losses)
 }
 
-/// Σ_r c_r ∂U(x_r)/∂θ and c_r ∂U(x_r)/∂x for a cotangent c = ∂L/∂U, each if it is wanted.
-///
-/// The first is flat, in the order W_1, b_1, W_2, b_2, ...; the second is `rows x D`. Both are
-/// overwritten.
+/// Σ_r c_r · ∂(result of x_r)/∂θ and c_r · ∂(result of x_r)/∂x for a cotangent c (`rows x results`); both overwrite.
 ///
 /// # Errors
 /// If a slice's length does not fit.
@@ -85,78 +96,63 @@ pub fn backward(
     network: &Network,
     x: &[f32],
     cotangent: &[f32],
-    gradient: Option<&mut [f32]>,
-    input_gradient: Option<&mut [f32]>,
+    wanted: Gradients,
 ) -> Result<(), Misfit> {
-    let rows = network.rows(x)?;
-    check("the cotangent", cotangent.len(), rows)?;
-    if let Some(gradient) = &gradient {
-        check("the gradient", gradient.len(), network.parameters())?;
-    }
-    if let Some(input_gradient) = &input_gradient {
-        check("the input's gradient", input_gradient.len(), x.len())?;
-    }
-    let jobs = split_rows(network, lanes(network, rows), x, cotangent, input_gradient);
-    match gradient {
-        None => each(jobs.into_iter(), |rows| backward_lane(network, rows, None)),
-        Some(gradient) => {
-            sum(jobs, gradient, |rows, gradient| {
-                backward_lane(network, rows, Some(gradient));
-                0.0
-            });
-        }
-    }
+    let width = network.results();
+    check("the cotangent", cotangent.len(), network.rows(x)? * width)?;
+    let given = |row: usize, _: &[f32], slopes: &mut [f32]| {
+        slopes.copy_from_slice(&cotangent[row * width..][..width]);
+        0.0
+    };
+    pull_back(network, x, given, wanted)?;
     Ok(())
 }
 
-/// One lane's rows of x and of the cotangent, and its part of the input's gradient.
-type Rows<'a> = (&'a [f32], &'a [f32], Option<&'a mut [f32]>);
-
-fn split_rows<'a>(
-    network: &Network,
-    lanes: usize,
+/// Some rows, and where their losses and their gradient go.
+struct Rows<'a> {
+    first: usize,
     x: &'a [f32],
-    cotangent: &'a [f32],
-    mut input_gradient: Option<&'a mut [f32]>,
-) -> Vec<Rows<'a>> {
-    let d = network.dimension();
-    let part = |lane| {
-        let share = share(cotangent.len(), lanes, lane);
-        let own = input_gradient
-            .as_mut()
-            .and_then(|rest| rest.split_off_mut(..share.len() * d));
-        (&x[share.start * d..share.end * d], &cotangent[share], own)
-    };
-    (0..lanes).map(part).collect()
+    losses: &'a mut [f32],
+    points: Option<&'a mut [f32]>,
 }
 
-fn backward_lane(
-    network: &Network,
-    (x, cotangent, mut input_gradient): Rows,
-    mut gradient: Option<&mut [f32]>,
-) {
-    if let Some(points) = input_gradient.as_deref_mut() {
-        points.fill(0.0);
+impl Rows<'_> {
+    fn run(
+        mut self,
+        network: &Network,
+        loss: &impl Fn(usize, &[f32], &mut [f32]) -> f32,
+        mut gradient: Option<&mut [f32]>,
+    ) {
+        let (d, width) = (network.dimension(), network.results());
+        let program = network.program(self.points.is_some(), gradient.is_some());
+        let blocks = Blocks::new(network, program, None, self.losses.len());
+        let most = blocks.rows * width;
+        with_scratch(blocks.len + 2 * most, |data| {
+            let (data, ends) = data.split_at_mut(blocks.len);
+            let (results, slopes) = ends.split_at_mut(most);
+            let parts = self.x.chunks(blocks.rows * d);
+            let parts = parts.zip(self.losses.chunks_mut(blocks.rows));
+            for (part, (x, losses)) in parts.enumerate() {
+                let first = self.first + part * blocks.rows;
+                let count = losses.len() * width;
+                let (results, slopes) = (&mut results[..count], &mut slopes[..count]);
+                let mut block = Block::new(network, program, blocks, losses.len(), data);
+                block.forward(x, None, Some(results));
+                let pairs = results.chunks(width).zip(slopes.chunks_mut(width));
+                for ((row, own), (result, slopes)) in losses.iter_mut().enumerate().zip(pairs) {
+                    *own = loss(first + row, result, slopes);
+                }
+                let points = self.points.as_mut();
+                block.backward(
+                    slopes,
+                    Gradients {
+                        parameters: gradient.as_deref_mut(),
+                        points: points.and_then(|rest| rest.split_off_mut(..x.len())),
+                    },
+                );
+            }
+        });
     }
-    let program = network.program(input_gradient.is_some(), gradient.is_some());
-    let blocks = Blocks::new(network, program, None, cotangent.len());
-    with_scratch(blocks.len, |data| {
-        let x = x.chunks(blocks.rows * network.dimension());
-        for (x, cotangent) in x.zip(cotangent.chunks(blocks.rows)) {
-            let own = input_gradient
-                .as_mut()
-                .and_then(|rest| rest.split_off_mut(..x.len()));
-            let mut block = Block::new(network, program, blocks, cotangent.len(), data);
-            block.forward(x, None, None);
-            block.backward(
-                cotangent,
-                Gradients {
-                    parameters: gradient.as_deref_mut(),
-                    points: own,
-                },
-            );
-        }
-    });
 }
 
 /// Rows of one job where nothing is summed over rows. No row knows of another, so that here the
@@ -166,5 +162,7 @@ fn job(network: &Network, rows: usize) -> usize {
         1 => 1,
         _ => lanes(network, rows.saturating_mul(4)),
     };
-    rows.div_ceil(jobs).max(1)
+    // A tile that is not full takes as long as a full one.
+    let tile = columns_at(network.level);
+    rows.div_ceil(jobs).next_multiple_of(tile).max(1)
 }

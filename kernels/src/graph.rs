@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// # Examples
 /// U = w · x + b:
 /// ```
-/// use energy_discrepancy_kernels::{Engine, Graph, Network, Operation, energies};
+/// use energy_discrepancy_kernels::{Engine, Graph, Network, Operation, results};
 ///
 /// let mut graph = Graph::new(2, 3);
 /// let x = graph.push(Operation::Points, &[], 2)?;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// graph.push(layer, &[x], 1)?;
 /// let engine = Engine::new(graph)?;
 /// let mut energy = [0.0];
-/// energies(&Network::new(&engine, &[2.0, 3.0, 0.5])?, &[1.0, 1.0], &mut energy)?;
+/// results(&Network::new(&engine, &[2.0, 3.0, 0.5])?, &[1.0, 1.0], &mut energy)?;
 /// assert_eq!(energy, [5.5]);
 /// # Ok::<(), energy_discrepancy_kernels::Misfit>(())
 /// ```
@@ -53,7 +53,7 @@ pub enum Operation {
         /// b.
         bias: Option<usize>,
     },
-    /// W w + b for each window w of an image, with W `channels x (numbers in a window)`; `channels x windows` features.
+    /// W w + b for each window w of an image, with W `channels x planes x taps`; `channels x windows` features.
     Convolution {
         /// Over the input.
         windows: Arc<Windows>,
@@ -62,15 +62,15 @@ pub enum Operation {
         /// b, of each channel.
         bias: Option<usize>,
     },
-    /// The sum over windows w of Wᵀ x_w, at their places in the output image, and a bias of each of its channels. The
-    /// input is `channels x windows`, and W `channels x (numbers in a window)`.
+    /// The sum over windows w of Wᵀ x_w, at their places in the output image, and a bias of each of its planes. The
+    /// input is `channels x windows`, and W `channels x planes x taps`.
     TransposedConvolution {
         /// Over the output.
         windows: Arc<Windows>,
         /// W.
         weight: usize,
-        /// Of each of so many channels of the output.
-        bias: Option<(usize, usize)>,
+        /// b, of each plane of the output.
+        bias: Option<usize>,
     },
     /// A function of each feature.
     Function(Function),
@@ -102,37 +102,94 @@ pub enum Operation {
     },
 }
 
-/// Which features of an image lie in each window over it.
+/// Which pixels of a plane lie in each window over it. An image has one or more planes, one behind the other.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// Features of the image.
-    pub(crate) image: usize,
-    /// Numbers in one window.
-    pub(crate) inputs: usize,
-    /// Window by window; the image's width stands for a number in the padding.
+    /// Of a plane.
+    pub(crate) pixels: usize,
+    /// Places in a window, in each plane.
+    pub(crate) taps: usize,
+    /// Window by window the pixel of each tap, or [`PADDING`].
     pub(crate) places: Vec<usize>,
+    /// Of each window the taps that are not in the padding, with their pixels.
+    pub(crate) of_windows: Vec<Vec<(usize, usize)>>,
+    /// Of each tap the windows in which it is not in the padding, with its pixels.
+    pub(crate) of_taps: Vec<Vec<(usize, usize)>>,
 }
 
+/// In the place of a pixel.
+pub(crate) const PADDING: usize = usize::MAX;
+
 impl Windows {
-    /// Windows of `inputs` numbers over an image of so many features; None is in the padding.
+    /// Windows of so many taps over planes of so many pixels: window by window the pixel of each tap, None in the padding.
     ///
     /// # Errors
-    /// If there are no windows, or a place is none.
-    pub fn new(image: usize, inputs: usize, places: &[Option<usize>]) -> Result<Self, Misfit> {
-        let fits = inputs > 0 && !places.is_empty() && places.len().is_multiple_of(inputs);
-        if !fits || places.iter().flatten().any(|place| *place >= image) {
-            let expected = format!("windows of {inputs} numbers of {image} features");
+    /// If there are no windows, or a pixel is none.
+    pub fn new(pixels: usize, taps: usize, places: &[Option<usize>]) -> Result<Self, Misfit> {
+        let fits = taps > 0 && !places.is_empty() && places.len().is_multiple_of(taps);
+        if !fits || places.iter().flatten().any(|pixel| *pixel >= pixels) {
+            let expected = format!("windows of {taps} numbers of {pixels} pixels");
             return Err(Misfit::new("the windows", places.len(), expected));
         }
+        let count = places.len() / taps;
+        let (mut of_windows, mut of_taps) = (vec![Vec::new(); count], vec![Vec::new(); taps]);
+        for (window, own) in places.chunks_exact(taps).enumerate() {
+            for (tap, pixel) in own.iter().enumerate() {
+                if let Some(pixel) = pixel {
+                    of_windows[window].push((tap, *pixel));
+                    of_taps[tap].push((window, *pixel));
+                }
+            }
+        }
         Ok(Self {
-            image,
-            inputs,
-            places: places.iter().map(|place| place.unwrap_or(image)).collect(),
+            pixels,
+            taps,
+            places: places
+                .iter()
+                .map(|place| place.unwrap_or(PADDING))
+                .collect(),
+            of_windows,
+            of_taps,
         })
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.places.len() / self.inputs
+        self.of_windows.len()
+    }
+
+    /// The features of an image that are in a window at M places from this one on, over all planes, or [`PADDING`].
+    #[inline(always)]
+    pub(crate) fn features<const M: usize>(&self, window: usize, first: usize) -> [usize; M] {
+        let places = &self.places[window * self.taps..][..self.taps];
+        let (mut plane, mut tap) = (first / self.taps * self.pixels, first % self.taps);
+        let mut features = [PADDING; M];
+        for feature in &mut features {
+            if places[tap] != PADDING {
+                *feature = plane + places[tap];
+            }
+            tap += 1;
+            if tap == self.taps {
+                (plane, tap) = (plane + self.pixels, 0);
+            }
+        }
+        features
+    }
+
+    /// How many planes a number of features is. None if it is not whole planes.
+    fn planes(&self, width: usize) -> Option<usize> {
+        let is_whole = width > 0 && width.is_multiple_of(self.pixels);
+        is_whole.then(|| width / self.pixels)
+    }
+
+    /// How many channels a number of features behind the windows is.
+    fn channels(&self, width: usize) -> Option<usize> {
+        let is_whole = width > 0 && width.is_multiple_of(self.count());
+        is_whole.then(|| width / self.count())
+    }
+
+    /// How many numbers W is.
+    fn weights(&self, channels: usize, planes: usize) -> Option<usize> {
+        channels.checked_mul(planes)?.checked_mul(self.taps)
     }
 }
 
@@ -260,11 +317,10 @@ impl Graph {
                 },
                 [x],
             ) => {
-                let channels = width / windows.count();
-                windows.image == *x
-                    && channels * windows.count() == width
-                    && list(*weight, channels.checked_mul(windows.inputs))
-                    && bias(b, channels)
+                let sizes = windows.channels(width).zip(windows.planes(*x));
+                sizes.is_some_and(|(channels, planes)| {
+                    list(*weight, windows.weights(channels, planes)) && bias(b, channels)
+                })
             }
             (
                 Operation::TransposedConvolution {
@@ -274,13 +330,10 @@ impl Graph {
                 },
                 [x],
             ) => {
-                let channels = x / windows.count();
-                windows.image == width
-                    && channels * windows.count() == *x
-                    && list(*weight, channels.checked_mul(windows.inputs))
-                    && b.is_none_or(|(b, own)| {
-                        own > 0 && width.is_multiple_of(own) && list(b, Some(own))
-                    })
+                let sizes = windows.channels(*x).zip(windows.planes(width));
+                sizes.is_some_and(|(channels, planes)| {
+                    list(*weight, windows.weights(channels, planes)) && bias(b, planes)
+                })
             }
             (Operation::Function(_) | Operation::Affine { .. }, [x]) => *x == width,
             (Operation::Add | Operation::Multiply, [a, b]) => *a == width && *b == width,
@@ -312,9 +365,13 @@ impl Graph {
     pub(crate) fn work(&self) -> usize {
         let of_node = |node: &Node| match &node.operation {
             Operation::Dense { .. } => node.width * (self.nodes[node.inputs[0]].width + 1),
-            Operation::Convolution { windows, .. } => node.width * windows.inputs,
+            Operation::Convolution { windows, .. } => {
+                let planes = self.nodes[node.inputs[0]].width / windows.pixels;
+                node.width * planes * windows.taps
+            }
             Operation::TransposedConvolution { windows, .. } => {
-                self.nodes[node.inputs[0]].width * windows.inputs
+                let planes = node.width / windows.pixels;
+                self.nodes[node.inputs[0]].width * planes * windows.taps
             }
             Operation::Function(_) => 64 * node.width,
             _ => node.width,

@@ -2,7 +2,7 @@
 
 use super::block::{Block, Blocks, Gradients};
 use super::formula::{Scaled, evaluate};
-use super::gradient::{backward, energies};
+use super::gradient::{backward, results};
 use super::lanes::{each, lanes, share, sum};
 use super::network::{Network, check};
 use super::program::Program;
@@ -26,7 +26,7 @@ const LARGE_GROUP: usize = 2048;
 /// of groups.
 ///
 /// # Errors
-/// If a slice's length does not fit.
+/// If a slice's length does not fit, or the result is no energy.
 pub fn group_gradient(
     network: &Network,
     x: &[f32],
@@ -35,6 +35,7 @@ pub fn group_gradient(
     gradient: &mut [f32],
 ) -> Result<f64, Misfit> {
     let rows = network.rows(x)?;
+    network.check_energy()?;
     check("the gradient", gradient.len(), network.parameters())?;
     if group == 0 || !rows.is_multiple_of(group) {
         let expected = format!("a multiple of the group size {group} that is not 0");
@@ -153,7 +154,7 @@ fn large(
     let rows = network.rows(x)?;
     with_scratch(2 * rows, |data| {
         let (values, cotangent) = data.split_at_mut(rows);
-        energies(network, x, values)?;
+        results(network, x, values)?;
         let mut losses = vec![0.0; rows / group];
         let groups = values.chunks(group).zip(cotangent.chunks_mut(group));
         each(
@@ -162,8 +163,12 @@ fn large(
                 *loss = evaluate(formula, i, values, cotangent);
             },
         );
+        let wanted = Gradients {
+            parameters: Some(gradient),
+            points: None,
+        };
         match counting(cotangent, rows.saturating_sub(1)) {
-            None => backward(network, x, cotangent, Some(gradient), None)?,
+            None => backward(network, x, cotangent, wanted)?,
             Some(kept) => {
                 gather(&kept, 1, cotangent);
                 let d = network.dimension();
@@ -172,13 +177,7 @@ fn large(
                     .flat_map(|row| &x[row * d..][..d])
                     .copied()
                     .collect();
-                backward(
-                    network,
-                    &kept_x,
-                    &cotangent[..kept.len()],
-                    Some(gradient),
-                    None,
-                )?;
+                backward(network, &kept_x, &cotangent[..kept.len()], wanted)?;
             }
         }
         Ok(losses.into_iter().sum())

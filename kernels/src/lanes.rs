@@ -96,6 +96,44 @@ pub(crate) fn each<J: Send>(jobs: impl Iterator<Item = J>, work: impl Fn(J) + Se
     jobs.into_par_iter().with_max_len(1).for_each(work);
 }
 
+/// Runs a step whose output is rows of `unit` numbers, of which threads take some each where this is worth it; `work`
+/// gets the number of its first row.
+pub(crate) fn shared(
+    out: &mut [f32],
+    unit: usize,
+    is_worth_it: bool,
+    work: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
+    let threads = rayon::current_num_threads();
+    if !is_worth_it || threads == 1 {
+        return work(0, out);
+    }
+    let together = together(out.len().div_ceil(unit), threads);
+    let parts = out.chunks_mut(together * unit).enumerate();
+    each(parts, |(i, part)| work(i * together, part));
+}
+
+/// The same for a step with two outputs of one size.
+pub(crate) fn shared_by_two(
+    [a, b]: [&mut [f32]; 2],
+    unit: usize,
+    is_worth_it: bool,
+    work: impl Fn([&mut [f32]; 2]) + Send + Sync,
+) {
+    let threads = rayon::current_num_threads();
+    if !is_worth_it || threads == 1 {
+        return work([a, b]);
+    }
+    let numbers = unit * together(a.len().div_ceil(unit), threads);
+    let parts = a.chunks_mut(numbers).zip(b.chunks_mut(numbers));
+    each(parts, |(a, b)| work([a, b]));
+}
+
+/// How many units one thread takes: some more parts than threads, as not all get on equally fast.
+fn together(units: usize, threads: usize) -> usize {
+    units.div_ceil(2 * threads).max(1)
+}
+
 fn add(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += from;

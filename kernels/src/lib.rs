@@ -1,6 +1,6 @@
 //! Fused computations on plain slices for the CPU.
 //!
-//! Energies of any expression forward and back, exact score matching, the optimiser's step and the noise, in
+//! Energies and maps of any expression forward and back, exact score matching, the optimiser's step and the noise, in
 //! f32. Nothing here knows tensors, energies or losses, and nothing is `unsafe`.
 //!
 //! The same call gives the same bits on a machine whatever the number of threads. Another
@@ -16,8 +16,7 @@
 //! | `scratch`, `lanes` | memory and threads |
 //! | `graph`, `program`, `network` | what is computed, as steps with a place for each number, with parameters |
 //! | `block` | a program on a block of rows, forward and back |
-//! | `gradient`, `grouped`, `prune`, `score` | energies, their gradients, and those of losses |
-//! | [`generator`] | transposed convolutions |
+//! | `gradient`, `grouped`, `prune`, `score` | results, and the gradients of losses |
 //! | `formula`, `contrast`, `adam`, `normal`, `perturb` | the other parts of a training step |
 //! | `distance` | distances of points, all pairs |
 //! | `misfit` | lengths that do not fit |
@@ -31,7 +30,6 @@ mod double;
 mod features;
 mod formula;
 mod function;
-pub mod generator;
 mod gradient;
 mod graph;
 mod grouped;
@@ -54,13 +52,16 @@ mod transpose;
 mod twins;
 mod weight;
 mod windows;
+#[cfg(test)]
+mod windows_tests;
 
 pub use adam::{Adam, State};
+pub use block::Gradients;
 pub use contrast::Discrepancy;
 pub use distance::sum_of_distances;
 pub use formula::{Formula, Scaled};
 pub use function::Function;
-pub use gradient::{backward, energies, input_gradient};
+pub use gradient::{backward, pull_back, results};
 pub use graph::{Graph, Operation, Sums, Windows};
 pub use grouped::group_gradient;
 pub use misfit::Misfit;

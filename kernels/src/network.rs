@@ -6,30 +6,35 @@ use super::simd::Level;
 use crate::Misfit;
 use std::sync::OnceLock;
 
-/// A graph whose result is one number for each row, an energy U: R^D → R, with what runs it.
+/// A graph with what runs it: an energy U: R^D → R where the result is one number, a map of R^D otherwise.
 #[derive(Clone, Debug)]
 pub struct Engine {
     graph: Graph,
     work: usize,
-    /// For U alone, with ∂U/∂x, with ∂L/∂θ, with both, and for jets.
+    /// Features of the last operation.
+    results: usize,
+    /// For the result alone, with ∂L/∂x, with ∂L/∂θ, with both, and for jets.
     programs: [OnceLock<Program>; 5],
 }
+
+/// With more operations for a row, a step takes so long that threads share it.
+const LARGE: usize = 1 << 20;
 
 impl Engine {
     /// What runs this graph.
     ///
     /// # Errors
-    /// If the last operation has not one feature, or rows have no coordinate.
+    /// If there is no operation, or rows have no coordinate.
     pub fn new(graph: Graph) -> Result<Self, Misfit> {
         if graph.dimension == 0 {
             return Err(Misfit::new("a row", 0, "at least one coordinate"));
         }
-        if graph.nodes.last().is_none_or(|last| last.width != 1) {
-            let found = graph.nodes.last().map(|last| last.width);
-            return Err(Misfit::new("the graph's result", found, "one feature"));
-        }
+        let Some(last) = graph.nodes.last() else {
+            return Err(Misfit::new("a graph", 0, "at least one operation"));
+        };
         Ok(Self {
             work: graph.work(),
+            results: last.width,
             graph,
             programs: Default::default(),
         })
@@ -93,6 +98,22 @@ impl<'a> Network<'a> {
     /// D.
     pub(crate) fn dimension(&self) -> usize {
         self.engine.graph.dimension
+    }
+
+    /// How many numbers the result of a row is.
+    pub(crate) fn results(&self) -> usize {
+        self.engine.results
+    }
+
+    /// Whether the work on a few rows is enough for several threads.
+    pub(crate) fn is_large(&self) -> bool {
+        self.engine.work > LARGE
+    }
+
+    /// # Errors
+    /// If the result is not an energy.
+    pub(crate) fn check_energy(&self) -> Result<(), Misfit> {
+        check("the graph's result", self.results(), 1)
     }
 
     /// How many parameters there are, and so the length of a gradient.

@@ -6,11 +6,12 @@
 
 use super::function::Function;
 use super::graph::{Graph, Node, Operation, Sums, Windows};
+use super::windows::is_shallow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a program is to give beside the energies.
+/// What a program is to give beside the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Purpose {
     /// First and second derivatives.
@@ -45,7 +46,9 @@ pub(crate) struct Layer {
 #[derive(Clone, Debug)]
 pub(crate) struct WindowLayer {
     pub(crate) windows: Arc<Windows>,
+    /// On the windows' side, and on the image's.
     pub(crate) channels: usize,
+    pub(crate) planes: usize,
     pub(crate) weight: usize,
 }
 
@@ -56,7 +59,7 @@ pub(crate) enum Filling {
     /// This parameter on.
     Parameters(usize),
     /// One parameter for so many features.
-    PerChannel(usize, usize),
+    PerPlane(usize, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -143,7 +146,7 @@ pub(crate) enum Step {
         categories: usize,
     },
     /// The result is complete.
-    Energy {
+    Result {
         from: Slot,
     },
     /// The loss's derivatives with respect to the result are given.
@@ -211,7 +214,8 @@ pub(crate) struct Program {
     pub(crate) features: usize,
     /// Those that the way back needs from the way there.
     pub(crate) kept: Vec<Range<usize>>,
-    pub(crate) energy: Slot,
+    pub(crate) result: Slot,
+    /// The loss's derivatives with respect to it.
     pub(crate) top: Slot,
 }
 
@@ -220,7 +224,7 @@ impl Step {
     fn slots(&mut self) -> Vec<&mut Slot> {
         match self {
             Self::Load { to } | Self::Fill { to, .. } | Self::Top { to } => vec![to],
-            Self::Energy { from } | Self::Unload { from } => vec![from],
+            Self::Result { from } | Self::Unload { from } => vec![from],
             Self::ParameterGradient { from, .. } => vec![from],
             Self::Apply { at, .. } => vec![at],
             Self::Dense { from, to, .. }
@@ -254,8 +258,8 @@ impl Program {
             writer.forward(node);
         }
         let last = graph.nodes.len() - 1;
-        let energy = writer.values[last];
-        writer.steps.push(Step::Energy { from: energy });
+        let result = writer.values[last];
+        writer.steps.push(Step::Result { from: result });
         let forward = writer.steps.len();
         let top = writer.slot(graph.nodes[last].width);
         if writer.needs[last] {
@@ -267,7 +271,7 @@ impl Program {
             }
         }
         let Writer { steps, sizes, .. } = writer;
-        Self::placed(steps, forward, &sizes, [energy, top])
+        Self::placed(steps, forward, &sizes, [result, top])
     }
 
     /// The program with the slots in their places: each from its first to its last use, in the smallest gap.
@@ -330,13 +334,13 @@ impl Program {
                 *slot = places[*slot];
             }
         }
-        let [energy, top] = ends.map(|slot| places[slot]);
+        let [result, top] = ends.map(|slot| places[slot]);
         Self {
             steps,
             forward,
             features,
             kept,
-            energy,
+            result,
             top,
         }
     }
@@ -363,8 +367,6 @@ struct Writer<'g> {
     steps: Vec<Step>,
     /// Features of each slot.
     sizes: Vec<usize>,
-    /// Features behind each slot for numbers outside of an image.
-    margin: usize,
     /// Of each node where its value is.
     values: Vec<Slot>,
     /// How often each node's value is still read.
@@ -427,18 +429,11 @@ impl<'g> Writer<'g> {
                 _ => {}
             }
         }
-        let has_margin = nodes.iter().any(|node| {
-            matches!(
-                node.operation,
-                Operation::Convolution { .. } | Operation::TransposedConvolution { .. }
-            )
-        });
         Self {
             nodes,
             purpose,
             steps: Vec::new(),
             sizes: Vec::new(),
-            margin: usize::from(has_margin),
             values: Vec::new(),
             readers,
             users,
@@ -450,7 +445,7 @@ impl<'g> Writer<'g> {
     }
 
     fn slot(&mut self, width: usize) -> Slot {
-        self.sizes.push(width + self.margin);
+        self.sizes.push(width);
         self.holders.push(0);
         self.sizes.len() - 1
     }
@@ -515,7 +510,7 @@ impl<'g> Writer<'g> {
                 bias,
             } => {
                 let (from, to) = (self.read(inputs[0]), self.slot(width));
-                let layer = Self::window_layer(windows, *weight, width);
+                let layer = self.window_layer(windows, *weight, node, inputs[0]);
                 let (bias, into) = (*bias, Into::Store);
                 self.steps.push(Step::Gather {
                     from,
@@ -533,11 +528,11 @@ impl<'g> Writer<'g> {
             } => {
                 let from = self.read(inputs[0]);
                 let with = match bias {
-                    Some((bias, channels)) => Filling::PerChannel(*bias, width / channels),
+                    Some(bias) => Filling::PerPlane(*bias, windows.pixels),
                     None => Filling::Number(0.0),
                 };
                 let to = self.filled(width, with);
-                let layer = Self::window_layer(windows, *weight, self.nodes[inputs[0]].width);
+                let layer = self.window_layer(windows, *weight, inputs[0], node);
                 self.steps.push(Step::Scatter { from, to, layer });
                 to
             }
@@ -649,11 +644,18 @@ impl<'g> Writer<'g> {
         to
     }
 
-    /// W beginning at `weight`, of windows with so many numbers of channels.
-    fn window_layer(windows: &Arc<Windows>, weight: usize, width: usize) -> WindowLayer {
+    /// W beginning at `weight`, between the nodes with the windows' channels and with the image.
+    fn window_layer(
+        &self,
+        windows: &Arc<Windows>,
+        weight: usize,
+        channels: usize,
+        image: usize,
+    ) -> WindowLayer {
         WindowLayer {
             windows: Arc::clone(windows),
-            channels: width / windows.count(),
+            channels: self.nodes[channels].width / windows.count(),
+            planes: self.nodes[image].width / windows.pixels,
             weight,
         }
     }
@@ -709,7 +711,7 @@ impl<'g> Writer<'g> {
                 weight,
                 bias,
             } => {
-                let layer = Self::window_layer(windows, *weight, width);
+                let layer = self.window_layer(windows, *weight, node, inputs[0]);
                 if self.purpose.parameters {
                     let image = self.read(inputs[0]);
                     if let Some(bias) = bias {
@@ -744,15 +746,15 @@ impl<'g> Writer<'g> {
                 weight,
                 bias,
             } => {
-                let layer = Self::window_layer(windows, *weight, self.nodes[inputs[0]].width);
+                let layer = self.window_layer(windows, *weight, inputs[0], node);
                 if self.purpose.parameters {
                     let channels = self.read(inputs[0]);
-                    if let Some((bias, count)) = bias {
+                    if let Some(bias) = bias {
                         self.steps.push(Step::ParameterGradient {
                             from: outer,
                             parameter: *bias,
-                            count: *count,
-                            each: width / count,
+                            count: layer.planes,
+                            each: windows.pixels,
                         });
                     }
                     self.steps.push(Step::WindowGradient {
@@ -762,9 +764,12 @@ impl<'g> Writer<'g> {
                     });
                 }
                 if self.needs[inputs[0]] {
-                    let (to, into) = self
-                        .scaled(inputs[0])
-                        .unwrap_or_else(|| self.accumulate(inputs[0]));
+                    // Sums in several parts are complete only at the end.
+                    let scaled = match is_shallow(windows, layer.planes) {
+                        true => self.scaled(inputs[0]),
+                        false => None,
+                    };
+                    let (to, into) = scaled.unwrap_or_else(|| self.accumulate(inputs[0]));
                     self.steps.push(Step::Gather {
                         from: outer,
                         to,

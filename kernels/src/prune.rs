@@ -58,6 +58,7 @@ pub(crate) fn gather(rows: &[usize], width: usize, data: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Gradients;
     use crate::reference::{Reference, assert_close, discrepancy, each, points};
     use crate::simd::Level;
     use crate::{Function, Network, backward, group_gradient};
@@ -147,7 +148,11 @@ mod tests {
                 gather(&rows, 1, &mut few_c);
                 let mut exact = vec![f32::NAN; network.parameters()];
                 let (few, few_c) = (&few[..rows.len() * 3], &few_c[..rows.len()]);
-                backward(&network, few, few_c, Some(&mut exact), None).unwrap();
+                let wanted = Gradients {
+                    parameters: Some(&mut exact),
+                    points: None,
+                };
+                backward(&network, few, few_c, wanted).unwrap();
                 for group in GROUPS {
                     let mut x = x.clone();
                     if 2 * rows.len() <= ROWS {

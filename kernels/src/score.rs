@@ -16,7 +16,7 @@ use crate::Misfit;
 /// one list as the parameters and overwritten. Without any row the loss is 0.
 ///
 /// # Errors
-/// If a slice's length does not fit.
+/// If a slice's length does not fit, or the result is no energy.
 pub fn jet_gradient(
     network: &Network,
     x: &[f32],
@@ -25,6 +25,7 @@ pub fn jet_gradient(
     gradient: &mut [f32],
 ) -> Result<f64, Misfit> {
     let rows = network.rows(x)?;
+    network.check_energy()?;
     check("the gradient", gradient.len(), network.parameters())?;
     let d = network.dimension();
     let (directions, k) = match directions {

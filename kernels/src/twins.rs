@@ -25,15 +25,36 @@ fn for_each_case(mut test: impl FnMut(&Reference, &Network, &[f32], &str)) {
     }
 }
 
+/// Both gradients, or one.
+fn wanted<'a>(
+    parameters: Option<&'a mut Vec<f32>>,
+    points: Option<&'a mut Vec<f32>>,
+) -> Gradients<'a> {
+    Gradients {
+        parameters: parameters.map(|all| &mut all[..]),
+        points: points.map(|all| &mut all[..]),
+    }
+}
+
+/// U and ∇U.
+fn input_gradient(network: &Network, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let mut gradient = vec![f32::NAN; x.len()];
+    let energy = |_: usize, u: &[f32], slope: &mut [f32]| {
+        slope[0] = 1.0;
+        u[0]
+    };
+    let u = pull_back(network, x, energy, wanted(None, Some(&mut gradient))).unwrap();
+    (u, gradient)
+}
+
 #[test]
 fn energies_and_input_gradients() {
     for_each_case(|reference, network, x, what| {
         let d = network.dimension();
         let rows = x.len() / d;
-        let (mut u, mut again) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
-        let mut gradient = vec![f32::NAN; x.len()];
-        energies(network, x, &mut u).unwrap();
-        input_gradient(network, x, &mut again, &mut gradient).unwrap();
+        let mut u = vec![f32::NAN; rows];
+        results(network, x, &mut u).unwrap();
+        let (again, gradient) = input_gradient(network, x);
         assert_eq!(u, again, "{what}");
         for r in 0..rows {
             let x = row(x, d, r);
@@ -53,7 +74,8 @@ fn gradients_of_a_weighted_sum() {
         let c: Vec<f32> = (0..rows).map(|r| (r as f32 * 1.3).sin()).collect();
         let mut gradient = vec![f32::NAN; network.parameters()];
         let mut input = vec![f32::NAN; x.len()];
-        backward(network, x, &c, Some(&mut gradient), Some(&mut input)).unwrap();
+        let both = wanted(Some(&mut gradient), Some(&mut input));
+        backward(network, x, &c, both).unwrap();
         let at = some(gradient.len());
         let exact = reference.sensitivity(&at, 1e-5, |reference| {
             (0..rows)
@@ -69,8 +91,8 @@ fn gradients_of_a_weighted_sum() {
             }
         }
         let (mut alone, mut input_alone) = (gradient.clone(), input.clone());
-        backward(network, x, &c, Some(&mut alone), None).unwrap();
-        backward(network, x, &c, None, Some(&mut input_alone)).unwrap();
+        backward(network, x, &c, wanted(Some(&mut alone), None)).unwrap();
+        backward(network, x, &c, wanted(None, Some(&mut input_alone))).unwrap();
         assert_eq!((alone, input_alone), (gradient, input), "{what}");
     });
 }
@@ -220,12 +242,18 @@ fn everything(network: &Network, rows: usize, group: usize) -> Vec<f32> {
     let mut rest = &mut out[..];
     let [u, g, first, second, third, input] =
         parts.map(|count| rest.split_off_mut(..count).unwrap());
-    input_gradient(network, &x, u, g).unwrap();
+    let (energies, slopes) = input_gradient(network, &x);
+    u.copy_from_slice(&energies);
+    g.copy_from_slice(&slopes);
     let contrast = each(group, discrepancy);
     let loss = group_gradient(network, &x, group, (&contrast, 0.1), first).unwrap();
     let matching = each(network.dimension() + 2, score_matching);
     let score = jet_gradient(network, &x, None, (&matching, 0.1), second).unwrap();
-    backward(network, &x, u, Some(third), Some(input)).unwrap();
+    let both = Gradients {
+        parameters: Some(third),
+        points: Some(input),
+    };
+    backward(network, &x, u, both).unwrap();
     out.extend([loss as f32, score as f32]);
     out.extend(jets(network, &x, None));
     out
@@ -314,12 +342,14 @@ fn shapes_that_do_not_fit_are_errors() {
     let engine = Reference::random(&[2, 1, 1], Function::Tanh, 0).engine();
     assert!(Network::new(&engine, &p[..4]).is_err());
     let network = Network::new(&engine, &p[..5]).unwrap();
-    let (x, mut g, mut u, mut d) = ([0.0; 6], [0.0; 5], [0.0; 3], [0.0; 6]);
-    assert!(energies(&network, &x[..5], &mut u).is_err());
-    assert!(energies(&network, &x, &mut u[..2]).is_err());
-    assert!(input_gradient(&network, &x, &mut u, &mut d[..5]).is_err());
-    assert!(backward(&network, &x, &[0.0; 2], None, None).is_err());
-    assert!(backward(&network, &x, &[0.0; 3], Some(&mut g[..4]), None).is_err());
+    let (x, mut g, mut u) = ([0.0; 6], [0.0; 5], [0.0; 3]);
+    let (mut short, mut d) = (vec![0.0; 4], vec![0.0; 5]);
+    assert!(results(&network, &x[..5], &mut u).is_err());
+    assert!(results(&network, &x, &mut u[..2]).is_err());
+    let none = |_: usize, _: &[f32], _: &mut [f32]| 0.0;
+    assert!(pull_back(&network, &x, none, wanted(None, Some(&mut d))).is_err());
+    assert!(backward(&network, &x, &[0.0; 2], wanted(None, None)).is_err());
+    assert!(backward(&network, &x, &[0.0; 3], wanted(Some(&mut short), None)).is_err());
     let formula = (&score_matching as &Formula, 1.0);
     assert!(group_gradient(&network, &x, 2, formula, &mut g).is_err());
     assert!(group_gradient(&network, &x, 0, formula, &mut g).is_err());

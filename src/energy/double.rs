@@ -155,8 +155,8 @@ impl DoubleNet {
                     .collect();
                 each(&|i| {
                     let (channel, pixel) = (i / taps.pixels, i % taps.pixels);
-                    let weights = &input(1)[channel * taps.inputs..][..taps.inputs];
-                    dot(weights, &numbers[pixel * taps.inputs..]) + bias(channel)
+                    let weights = &input(1)[channel * taps.inputs()..][..taps.inputs()];
+                    dot(weights, &numbers[pixel * taps.inputs()..]) + bias(channel)
                 })
             }
             Op::TransposedConvolution(window) => {
@@ -167,8 +167,8 @@ impl DoubleNet {
                 let mut image = each(&|i| bias(i / area));
                 for (i, x) in input(0).iter().enumerate() {
                     let (channel, pixel) = (i / taps.pixels, i % taps.pixels);
-                    let weights = &input(1)[channel * taps.inputs..][..taps.inputs];
-                    let window = &places[pixel * taps.inputs..][..taps.inputs];
+                    let weights = &input(1)[channel * taps.inputs()..][..taps.inputs()];
+                    let window = &places[pixel * taps.inputs()..][..taps.inputs()];
                     for (place, weight) in window.iter().zip(weights) {
                         if let Some(place) = place {
                             image[*place] += weight * x;

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::kernel::{Engine, Function, Graph, Operation, Sums, Windows};
 use std::sync::Arc;
 
-/// The engine of an energy's plan, with parameters of these numbers of values.
+/// The engine of a plan, with parameters of these numbers of values.
 pub(super) fn engine(plan: &Plan, dimension: usize, counts: &[usize]) -> Result<Engine, Error> {
     let starts = counts.iter().scan(0, |end, count| {
         *end += count;
@@ -92,12 +92,9 @@ impl Lowering<'_> {
     }
 
     /// Windows over the image before a step or, of the transposed ones, behind it.
-    fn windows(image: usize, taps: &Taps) -> Result<Arc<Windows>, Error> {
-        Ok(Arc::new(Windows::new(
-            image,
-            taps.inputs,
-            &taps.of_pixels(),
-        )?))
+    fn windows(taps: &Taps) -> Result<Arc<Windows>, Error> {
+        let windows = Windows::new(taps.area, taps.size, &taps.places)?;
+        Ok(Arc::new(windows))
     }
 
     /// The node of a step, but for parameters.
@@ -180,7 +177,7 @@ impl Lowering<'_> {
             }
             Op::Convolution(window) => {
                 let taps = Taps::new(&before(0).sizes, &step.sizes, *window);
-                let windows = Self::windows(before(0).width(), &taps)?;
+                let windows = Self::windows(&taps)?;
                 let weight = self.start(inputs[1])?;
                 let bias = inputs.get(2).map(|bias| self.start(*bias)).transpose()?;
                 let x = self.value(inputs[0])?;
@@ -193,15 +190,14 @@ impl Lowering<'_> {
             }
             Op::TransposedConvolution(window) => {
                 let taps = Taps::new(&step.sizes, &before(0).sizes, *window);
-                let windows = Self::windows(width, &taps)?;
+                let windows = Self::windows(&taps)?;
                 let weight = self.start(inputs[1])?;
-                let channels = step.sizes[0];
                 let bias = inputs.get(2).map(|bias| self.start(*bias)).transpose()?;
                 let x = self.value(inputs[0])?;
                 let operation = Operation::TransposedConvolution {
                     windows,
                     weight,
-                    bias: bias.map(|bias| (bias, channels)),
+                    bias,
                 };
                 self.push(operation, &[x], width)?
             }

@@ -5,6 +5,8 @@ use super::double::DoubleNet;
 use super::expression::{Expr, Initial, Node, Op, code};
 #[cfg(not(feature = "cuda"))]
 use super::lowering;
+#[cfg(not(feature = "cuda"))]
+use super::net_fused::FusedNet;
 use super::plan::{Derived, Plan};
 use super::{Parameter, Parameters};
 #[cfg(not(feature = "cuda"))]
@@ -17,6 +19,8 @@ use dfdx::prelude::*;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(not(feature = "cuda"))]
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An energy U: (B, D) → (B,) that is an expression of its points, with the parameters of its layers.
@@ -40,11 +44,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Net {
-    energy: Arc<Node>,
-    shape: Arc<Shape>,
+    result: Arc<Node>,
+    input: Arc<Input>,
     plan: Arc<Plan>,
     #[cfg(not(feature = "cuda"))]
     engine: Arc<Engine>,
+    /// What runs, with the parameters as they are, until they may change.
+    #[cfg(not(feature = "cuda"))]
+    fused: OnceLock<FusedNet>,
     /// Those of the last number of directions.
     derivatives: Mutex<Option<Arc<Derived>>>,
     parameters: Vec<(String, Weight)>,
@@ -54,13 +61,13 @@ pub struct Net {
 
 /// The points that an expression is of.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct Input {
     dimension: usize,
     /// The columns that hold codes, and of how many categories.
     codes: Vec<(usize, usize)>,
 }
 
-impl Shape {
+impl Input {
     /// Whether points of this shape, `(B, D)`, and with these values can enter.
     pub(super) fn check(&self, shape: &(usize, usize), values: &[f32]) -> Result<(), Error> {
         let d = self.dimension;
@@ -90,19 +97,20 @@ impl Net {
     /// If the expression has a mistake in it, which the error names, or is not one number for each point, or two
     /// parameters have one name.
     pub fn new(energy: impl Into<Expr>, seed: u64) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::Energy {
-            energy: "expression".into(),
-            reason,
-        };
         let energy = energy.into();
-        let energy = energy.checked()?;
-        if energy.width() != 1 {
+        let width = energy.checked()?.width();
+        if width != 1 {
             return Err(wrong(format!(
-                "an energy is one number for each point, and this has {}: end it in `sum()`, `dense(1)` or the like",
-                energy.width()
+                "an energy is one number for each point, and this has {width}: end it in `sum()`, `dense(1)` or the like"
             )));
         }
-        let nodes = in_order([energy]);
+        Self::of(&energy, seed)
+    }
+
+    /// The same for an expression of any width: for what is no energy, and has a net in it.
+    pub(crate) fn of(result: &Expr, seed: u64) -> Result<Self, Error> {
+        let result = result.checked()?;
+        let nodes = in_order([result]);
         let Some(points) = nodes.iter().find(|node| matches!(node.op, Op::Points)) else {
             return Err(wrong(
                 "it does not depend on points: begin with `Expr::points`".into(),
@@ -139,12 +147,12 @@ impl Net {
                 },
             ));
         }
-        let plan = Plan::new(&[energy], &numbers);
+        let plan = Plan::new(&[result], &numbers);
         let codes = nodes.iter().filter_map(|node| match node.op {
             Op::Embedding(column) => Some((column, node.inputs[1].sizes[0])),
             _ => None,
         });
-        let shape = Shape {
+        let input = Input {
             dimension: points.width(),
             codes: codes.collect(),
         };
@@ -153,11 +161,13 @@ impl Net {
             engine: {
                 let counts: Vec<usize> =
                     parameters.iter().map(|(_, weight)| weight.len()).collect();
-                Arc::new(lowering::engine(&plan, shape.dimension, &counts)?)
+                Arc::new(lowering::engine(&plan, input.dimension, &counts)?)
             },
             plan: Arc::new(plan),
-            energy: Arc::clone(energy),
-            shape: Arc::new(shape),
+            result: Arc::clone(result),
+            input: Arc::new(input),
+            #[cfg(not(feature = "cuda"))]
+            fused: OnceLock::new(),
             derivatives: Mutex::new(None),
             parameters,
             numbers,
@@ -173,7 +183,7 @@ impl Net {
 
     /// D.
     pub fn dimension(&self) -> usize {
-        self.shape.dimension
+        self.input.dimension
     }
 
     /// The same net in double precision, operation by operation and row by row: for checks.
@@ -184,23 +194,38 @@ impl Net {
             .map(|(_, weight)| to_vec(&weight.values));
         let parameters = parameters.map(|values| values.into_iter().map(f64::from).collect());
         DoubleNet::new(
-            Arc::clone(&self.energy),
+            Arc::clone(&self.result),
             self.numbers.clone(),
             parameters.collect(),
         )
+    }
+
+    /// How many numbers the result of each point is.
+    pub(crate) fn width(&self) -> usize {
+        self.result.width()
+    }
+
+    /// The sizes of the result: the number of features, or channels, height and width.
+    pub(crate) fn sizes(&self) -> &[usize] {
+        &self.result.sizes
     }
 
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    pub(super) fn shape(&self) -> &Arc<Shape> {
-        &self.shape
+    pub(super) fn input(&self) -> &Arc<Input> {
+        &self.input
     }
 
     #[cfg(not(feature = "cuda"))]
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    pub(super) fn kept(&self) -> &OnceLock<FusedNet> {
+        &self.fused
     }
 
     /// The parameters' tensors.
@@ -222,9 +247,16 @@ impl Net {
         if let Some(last) = last.as_ref().filter(|last| last.directions == directions) {
             return Ok(Arc::clone(last));
         }
-        let made = Arc::new(Derived::new(&self.energy, &self.numbers, directions)?);
+        let made = Arc::new(Derived::new(&self.result, &self.numbers, directions)?);
         *last = Some(Arc::clone(&made));
         Ok(made)
+    }
+}
+
+fn wrong(reason: String) -> Error {
+    Error::Energy {
+        energy: "expression".into(),
+        reason,
     }
 }
 
@@ -274,6 +306,8 @@ impl Parameters for Net {
     }
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        #[cfg(not(feature = "cuda"))]
+        self.fused.take();
         let each = self.parameters.iter_mut();
         each.map(|(name, weight)| (name.as_str(), weight as &mut dyn Parameter))
             .collect()
@@ -332,11 +366,13 @@ impl Clone for Net {
             (name.clone(), Weight { sizes, values })
         });
         Self {
-            energy: Arc::clone(&self.energy),
-            shape: Arc::clone(&self.shape),
+            result: Arc::clone(&self.result),
+            input: Arc::clone(&self.input),
             plan: Arc::clone(&self.plan),
             #[cfg(not(feature = "cuda"))]
             engine: Arc::clone(&self.engine),
+            #[cfg(not(feature = "cuda"))]
+            fused: OnceLock::new(),
             derivatives: Mutex::new(None),
             parameters: parameters.collect(),
             numbers: self.numbers.clone(),

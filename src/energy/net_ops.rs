@@ -44,34 +44,42 @@ struct Running<'a, T> {
 pub struct Plain<N>(pub N);
 
 impl Net {
-    /// U of each point, and the tape with all that led to it.
-    pub(super) fn values<T: Tape<f32, AutoDevice>>(
-        &self,
-        x: &Points,
-        tape: T,
-    ) -> Result<(Values, T), Error> {
-        let rows = x.shape().0;
-        if rows == 0 {
-            let none = x.device().try_zeros_like(&(0,)).map_err(Error::tensor)?;
-            return Ok((none, tape));
+    /// The result of each point, and the tape with all that led to it.
+    fn values<T: Tape<f32, AutoDevice>>(&self, x: &Points, tape: T) -> Result<(Points, T), Error> {
+        self.input().check(x.shape(), &[])?;
+        if x.shape().0 == 0 {
+            let none = x.device().try_zeros_like(&(0, self.width()));
+            return Ok((none.map_err(Error::tensor)?, tape));
         }
         let (mut ends, tape) = self.run(self.plan(), x, &[], tape)?;
-        let energy = ends
-            .pop()
-            .ok_or_else(|| Error::Tensor("an expression without an end".into()))?;
-        reshaped(energy, (rows,), tape)
+        let end = ends.pop();
+        let end = end.ok_or_else(|| Error::Tensor("an expression without an end".into()))?;
+        Ok((end, tape))
+    }
+
+    /// The result of each point, `(B, D)` to `(B, W)`.
+    pub(crate) fn plain_results(&self, x: TapedPoints) -> Result<TapedPoints, Error> {
+        let (x, tape) = x.split_tape();
+        let (results, tape) = self.values(&x, tape)?;
+        Ok(results.put_tape(tape))
     }
 
     pub(super) fn plain_energy(&self, x: TapedPoints) -> Result<TapedValues, Error> {
-        self.shape().check(x.shape(), &[])?;
         let (x, tape) = x.split_tape();
         let (energy, tape) = self.values(&x, tape)?;
+        let (energy, tape) = reshaped(energy, (x.shape().0,), tape)?;
         Ok(energy.put_tape(tape))
+    }
+
+    /// U without a tape.
+    fn plain_values(&self, x: &Points) -> Result<Values, Error> {
+        let energy = self.values(x, NoneTape)?.0;
+        Ok(reshaped(energy, (x.shape().0,), NoneTape)?.0)
     }
 
     /// U with its derivatives.
     pub(super) fn plain_jets(&self, x: &Points, along: Along) -> Result<Jets, Error> {
-        self.shape().check(x.shape(), &[])?;
+        self.input().check(x.shape(), &[])?;
         let rows = x.shape().0;
         let (k, all) = directions(x, along)?;
         if rows == 0 {
@@ -357,7 +365,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
             }
             Op::Convolution(window) => {
                 let taps = Taps::new(&self.steps[inputs[0]].sizes, &step.sizes, *window);
-                let (pixels, per_pixel) = (taps.pixels, taps.inputs);
+                let (pixels, per_pixel) = (taps.pixels, taps.inputs());
                 let channels = step.sizes[0];
                 let gathered = self.gather(self.feed(inputs[0])?, taps.of_pixels())?;
                 let gathered = gathered.try_reshape_like(&(rows * pixels, per_pixel))?;
@@ -378,7 +386,7 @@ impl<T: Tape<f32, AutoDevice>> Running<'_, T> {
             Op::TransposedConvolution(window) => {
                 let from = &self.steps[inputs[0]].sizes;
                 let taps = Taps::new(&step.sizes, from, *window);
-                let (pixels, per_pixel, own) = (taps.pixels, taps.inputs, from[0]);
+                let (pixels, per_pixel, own) = (taps.pixels, taps.inputs(), from[0]);
                 let value = self.feed(inputs[0])?;
                 let value: Rows<T> = value.try_gather(self.numbers(turned(pixels, own))?)?;
                 let value = value.try_reshape_like(&(rows * pixels, own))?;
@@ -504,9 +512,7 @@ impl<N: AsRef<Net>> Energy for Plain<N> {
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
-        let net = self.0.as_ref();
-        net.shape().check(x.shape(), &[])?;
-        Ok(net.values(x, NoneTape)?.0)
+        self.0.as_ref().plain_values(x)
     }
 
     fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {
@@ -536,8 +542,7 @@ impl Energy for Net {
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
-        self.shape().check(x.shape(), &[])?;
-        Ok(self.values(x, NoneTape)?.0)
+        self.plain_values(x)
     }
 
     fn jets_taped(&self, x: &Points, along: Along) -> Result<Jets, Error> {

@@ -65,16 +65,17 @@ impl Window {
     }
 }
 
-/// Which numbers of an image lie in each window.
+/// Which pixels of an image lie in each window.
 pub(super) struct Taps {
     /// Windows.
     pub(super) pixels: usize,
-    /// Numbers in one window, over all channels.
-    pub(super) inputs: usize,
+    /// Numbers in one window of a channel.
+    pub(super) size: usize,
+    /// Pixels of a channel.
+    pub(super) area: usize,
+    /// Window by window the pixel of each number, None in the padding.
+    pub(super) places: Vec<Option<usize>>,
     channels: usize,
-    /// Of each window and each place in it the pixel of a channel, None in the padding.
-    places: Vec<Option<usize>>,
-    area: usize,
 }
 
 impl Taps {
@@ -99,16 +100,21 @@ impl Taps {
         }
         Self {
             pixels: to[1] * to[2],
-            inputs: from[0] * window.size * window.size,
-            channels: from[0],
-            places,
+            size: window.size * window.size,
             area: height * width,
+            places,
+            channels: from[0],
         }
     }
 
-    /// Window by window, in each channel by channel.
+    /// Numbers in one window, over all channels.
+    pub(super) fn inputs(&self) -> usize {
+        self.channels * self.size
+    }
+
+    /// Features of the image, window by window, in each channel by channel.
     pub(super) fn of_pixels(&self) -> Vec<Option<usize>> {
-        let windows = self.places.chunks(self.inputs / self.channels);
+        let windows = self.places.chunks(self.size);
         let each = windows.flat_map(|window| {
             (0..self.channels).flat_map(move |channel| {
                 window
@@ -119,7 +125,7 @@ impl Taps {
         each.collect()
     }
 
-    /// Channel by channel, in each window by window.
+    /// The same, channel by channel, in each window by window.
     pub(super) fn of_channels(&self) -> Vec<Option<usize>> {
         let each = (0..self.channels).flat_map(|channel| {
             self.places

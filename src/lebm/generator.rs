@@ -1,25 +1,23 @@
-//! A generator of images: transposed convolutions.
+//! A generator of images: an expression of latent points.
 
-use crate::energy::{Parameter, Parameters};
-use crate::kernel::generator::{Geometry, Packed, Stack};
-use crate::tensors::{device, from_f64, separate};
+use super::Decoder;
+use crate::energy::{Expr, Net, Parameter, Parameters, Plain, Window};
+use crate::tensors::TapedPoints;
 use crate::{Error, rng};
-use dfdx::prelude::*;
 use rand_distr::{Distribution, Normal, Uniform};
-use std::sync::OnceLock;
 
 /// The slope of leaky ReLU between the layers.
-pub(super) const SLOPE: f64 = 0.1;
+const SLOPE: f64 = 0.1;
 
-/// Images from latent points by four transposed convolutions: z (B, L) → (B, side²) in [-1, 1].
+/// Images from latent points, z (B, L) → (B, side²) in [-1, 1]: a net of four transposed convolutions, or an expression
+/// of one's own.
 ///
 /// With F features the channels are L, 8F, 4F, 2F, 1; for the 28 x 28 pixels of MNIST the sides are
 /// 1, 4, 7, 14, 28, with windows of 4, 3, 4 and 4 pixels. Leaky ReLU of slope 0.1 stands between the
 /// layers, tanh at the end.
 ///
 /// Weights start normal with variance 2/(fan in + fan out) (Xavier), biases uniform in ±1/√(out k²). On
-/// the CPU each pass is one fused operation; on a GPU, and inside [`crate::energy::Plain`], it runs in ordinary
-/// dfdx operations.
+/// the CPU each pass is one fused operation; on a GPU, and inside [`Plain`], it runs in ordinary dfdx operations.
 ///
 /// # Examples
 /// The generator of the paper's MNIST experiment has 128 features:
@@ -29,28 +27,14 @@ pub(super) const SLOPE: f64 = 0.1;
 /// let generator = Generator::new(32, 16, 0)?;
 /// let z = points(vec![1.0; 96], (3, 32))?;
 /// assert_eq!(generator.decode(&z)?.shape(), &(3, 28 * 28));
-/// assert_eq!(generator.parameters()[2].0, "gen.2.weight");
+/// assert_eq!(generator.parameters()[0].0, "gen.0.weight");
 /// # Ok::<(), Error>(())
 /// ```
 /// PyTorch equivalent: `nn.Sequential(nn.ConvTranspose2d(64, 1024, 4, 1, 0), nn.LeakyReLU(0.1), ...,
 /// nn.ConvTranspose2d(256, 1, 4, 2, 1), nn.Tanh())` in a field `gen`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Generator {
-    pub(super) layers: Vec<Layer>,
-    pub(super) windows: Vec<Geometry>,
-    pub(super) stack: Stack,
-    /// Of weight and bias of each layer.
-    pub(super) names: Vec<[String; 2]>,
-    /// The weights as the fused operation reads them, until they change.
-    pub(super) packed: OnceLock<Packed>,
-}
-
-#[derive(Debug)]
-pub(super) struct Layer {
-    /// (in, out, k, k), as PyTorch keeps it.
-    pub weight: Tensor<(usize, usize, usize, usize), f32, AutoDevice>,
-    /// (out,).
-    pub bias: Tensor<(usize,), f32, AutoDevice>,
+    pub(super) net: Net,
 }
 
 impl Generator {
@@ -68,130 +52,157 @@ impl Generator {
     /// # Errors
     /// If a number is 0, or the side is no multiple of 4.
     pub fn for_side(side: usize, latent: usize, features: usize, seed: u64) -> Result<Self, Error> {
-        let (mut rng, device) = (rng(seed), device()?);
-        let Spec { channels, windows } = Spec::new(side, latent, features)?;
-        let stack = Stack::new(&channels, &windows, SLOPE as f32)?;
-        let (mut layers, mut names) = (Vec::new(), Vec::new());
-        for (index, (pair, window)) in channels.windows(2).zip(&windows).enumerate() {
-            let (inputs, outputs, k) = (pair[0], pair[1], window.kernel);
-            let area = k * k;
-            let std = (2.0 / ((inputs + outputs) * area) as f64).sqrt();
-            let bound = 1.0 / ((outputs * area) as f64).sqrt();
-            let weight = Normal::new(0.0, std).map_err(Error::tensor)?;
-            let bias = Uniform::new(-bound, bound).map_err(Error::tensor)?;
-            let values = weight.sample_iter(&mut rng).take(inputs * outputs * area);
-            let weight = from_f64(&device, values, (inputs, outputs, k, k))?;
-            let values = bias.sample_iter(&mut rng).take(outputs);
-            layers.push(Layer {
-                weight,
-                bias: from_f64(&device, values, (outputs,))?,
-            });
-            names.push(["weight", "bias"].map(|part| format!("gen.{}.{part}", 2 * index)));
+        let layers = layers(side, latent, features)?;
+        let mut x = Expr::points(latent).image(latent, 1, 1);
+        for (index, (channels, window)) in layers.into_iter().enumerate() {
+            if index > 0 {
+                x = x.leaky_relu(SLOPE);
+            }
+            let layer = x.conv_transpose2d(channels, window);
+            x = layer.named(format!("gen.{}", 2 * index));
         }
-        Ok(Self {
-            layers,
-            windows,
-            stack,
-            names,
-            packed: OnceLock::new(),
-        })
-    }
-
-    /// L, the dimension of latent points.
-    pub fn latent(&self) -> usize {
-        self.stack.latent()
-    }
-
-    /// Height and width of the images.
-    pub fn size(&self) -> (usize, usize) {
-        let last = self.windows.last().and_then(Geometry::output);
-        last.unwrap_or_default()
-    }
-
-    pub(super) fn check(&self, z: &(usize, usize)) -> Result<(), Error> {
-        if z.1 == self.latent() {
-            return Ok(());
+        let mut generator = Self::of(x.tanh(), seed)?;
+        let mut rng = rng(seed);
+        let mut inputs = 0;
+        for (_, parameter) in generator.net.parameters_mut() {
+            let values: Vec<f32> = match parameter.sizes()[..] {
+                [own, outputs, height, width] => {
+                    inputs = outputs * height * width;
+                    let fan = (own * height * width + inputs) as f64;
+                    let normal = Normal::new(0.0, (2.0 / fan).sqrt()).map_err(Error::tensor)?;
+                    let values = normal.sample_iter(&mut rng).take(own * inputs);
+                    values.map(|value| value as f32).collect()
+                }
+                _ => {
+                    let bound = 1.0 / (inputs as f64).sqrt();
+                    let uniform = Uniform::new(-bound, bound).map_err(Error::tensor)?;
+                    let values = uniform.sample_iter(&mut rng).take(parameter.len());
+                    values.map(|value| value as f32).collect()
+                }
+            };
+            parameter.set(&values)?;
         }
-        let expected = format!("(B, {}), as the generator's input has,", self.latent());
-        Err(Error::shape("z", z, expected))
+        Ok(generator)
+    }
+
+    /// Any expression of latent points as a generator. What ends in an image of one channel is drawn while a run goes on.
+    ///
+    /// # Errors
+    /// If the expression has a mistake in it, which the error names, or two parameters have one name.
+    ///
+    /// # Examples
+    /// Images of 8 x 8 pixels from 4 latent dimensions:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let z = Expr::points(4);
+    /// let small = z.dense(16 * 4 * 4).silu().image(16, 4, 4);
+    /// let images = small.conv_transpose2d(1, Window::new(4).stride(2).padding(1)).tanh();
+    /// let generator = Generator::of(images, 0)?;
+    /// assert_eq!((generator.latent(), generator.size()), (4, Some((8, 8))));
+    ///
+    /// let images = Images::new((8, 8), vec![127; 20 * 64], None)?;
+    /// let loss = EnergyDiscrepancy::with_std(0.5).particles(16);
+    /// let prior = LatentPrior::new(4, 16, 1)?;
+    /// let mut run = LatentEbm::new(generator, prior, loss).epochs(1).batch(8).quiet();
+    /// assert_eq!(run.fit(&images)?, Stopped::AtEnd { steps: 3 });
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn of(images: impl Into<Expr>, seed: u64) -> Result<Self, Error> {
+        let net = Net::of(&images.into(), seed)?;
+        Ok(Self { net })
+    }
+
+    pub(super) fn picture(&self) -> Option<(usize, usize)> {
+        match self.net.sizes() {
+            [1, height, width] => Some((*height, *width)),
+            _ => None,
+        }
     }
 }
 
 impl Parameters for Generator {
     fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
-        let layers = self.layers.iter().zip(&self.names);
-        let named = layers.flat_map(|(layer, [weight, bias])| -> [(&str, &dyn Parameter); 2] {
-            [(weight, &layer.weight), (bias, &layer.bias)]
-        });
-        named.collect()
+        self.net.parameters()
     }
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
-        // Whoever asks for this may change them.
-        self.packed.take();
-        let layers = self.layers.iter_mut().zip(&self.names);
-        let named = layers.flat_map(
-            |(layer, [weight, bias])| -> [(&str, &mut dyn Parameter); 2] {
-                [(weight, &mut layer.weight), (bias, &mut layer.bias)]
-            },
-        );
-        named.collect()
+        self.net.parameters_mut()
     }
 }
 
-/// Channels and windows of the layers.
-struct Spec {
-    channels: Vec<usize>,
-    windows: Vec<Geometry>,
-}
+/// On a GPU these are the generator's own operations; on the CPU they are fused.
+#[cfg(feature = "cuda")]
+impl Decoder for Generator {
+    fn latent(&self) -> usize {
+        self.net.dimension()
+    }
 
-impl Spec {
-    fn new(side: usize, latent: usize, features: usize) -> Result<Self, Error> {
-        for (name, value) in [("latent", latent), ("features", features)] {
-            if value == 0 || value > 1 << 16 {
-                return Err(Error::setting(name, value, "from 1 to 65,536"));
-            }
-        }
-        if side == 0 || !side.is_multiple_of(4) || side > 1 << 12 {
-            return Err(Error::setting(
-                "side",
-                side,
-                "a multiple of 4, from 4 to 4,096",
-            ));
-        }
-        let quarter = side / 4;
-        let first = quarter.div_ceil(2);
-        let window = |side, kernel, stride, padding| Geometry {
-            size: (side, side),
-            kernel,
-            stride,
-            padding,
-        };
-        Ok(Self {
-            channels: vec![latent, 8 * features, 4 * features, 2 * features, 1],
-            windows: vec![
-                window(1, first, 1, 0),
-                window(first, if quarter.is_multiple_of(2) { 4 } else { 3 }, 2, 1),
-                window(quarter, 4, 2, 1),
-                window(2 * quarter, 4, 2, 1),
-            ],
-        })
+    fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
+        self.net.plain_results(z)
+    }
+
+    fn size(&self) -> Option<(usize, usize)> {
+        self.picture()
+    }
+
+    fn is_tested(&self) -> bool {
+        true
     }
 }
 
-/// The copy has tensors of its own: gradients of the two never mix.
-impl Clone for Generator {
-    fn clone(&self) -> Self {
-        let layers = self.layers.iter().map(|layer| Layer {
-            weight: separate(&layer.weight),
-            bias: separate(&layer.bias),
-        });
-        Self {
-            layers: layers.collect(),
-            windows: self.windows.clone(),
-            stack: self.stack.clone(),
-            names: self.names.clone(),
-            packed: OnceLock::new(),
+impl Decoder for Plain<Generator> {
+    fn latent(&self) -> usize {
+        self.0.net.dimension()
+    }
+
+    fn decode_taped(&self, z: TapedPoints) -> Result<TapedPoints, Error> {
+        self.0.net.plain_results(z)
+    }
+
+    fn size(&self) -> Option<(usize, usize)> {
+        self.0.picture()
+    }
+
+    fn is_tested(&self) -> bool {
+        true
+    }
+}
+
+impl Parameters for Plain<Generator> {
+    fn parameters(&self) -> Vec<(&str, &dyn Parameter)> {
+        self.0.parameters()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
+        self.0.parameters_mut()
+    }
+}
+
+/// The channels behind each layer, and its window.
+fn layers(side: usize, latent: usize, features: usize) -> Result<[(usize, Window); 4], Error> {
+    for (name, value) in [("latent", latent), ("features", features)] {
+        if value == 0 || value > 1 << 16 {
+            return Err(Error::setting(name, value, "from 1 to 65,536"));
         }
     }
+    if side == 0 || !side.is_multiple_of(4) || side > 1 << 12 {
+        return Err(Error::setting(
+            "side",
+            side,
+            "a multiple of 4, from 4 to 4,096",
+        ));
+    }
+    let quarter = side / 4;
+    let doubling = Window::new(4).stride(2).padding(1);
+    let second = match quarter.is_multiple_of(2) {
+        true => doubling,
+        false => Window::new(3).stride(2).padding(1),
+    };
+    Ok([
+        (8 * features, Window::new(quarter.div_ceil(2))),
+        (4 * features, second),
+        (2 * features, doubling),
+        (1, doubling),
+    ])
 }

@@ -11,7 +11,6 @@ mod decoder;
 mod generator;
 #[cfg(not(feature = "cuda"))]
 mod generator_fused;
-mod generator_ops;
 mod interpolation;
 mod latent_model;
 mod posterior;
