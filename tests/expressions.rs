@@ -296,6 +296,7 @@ fn operations() -> Vec<(&'static str, Expr)> {
         ("sqrt", positive().sqrt().sum()),
         ("powers", (h().powi(3) + h().powi(0) + h().powi(1)).sum()),
         ("negative power", positive().powi(-2).sum()),
+        ("any power", positive().powf(1.3).sum()),
         ("products", (h() * h().dense(6)).sum() * h().mean()),
         (
             "quotients",

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// | [`gelu`](Self::gelu) | x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))) | `F.gelu(x, approximate="tanh")` |
 /// | [`tanh`](Self::tanh), [`sigmoid`](Self::sigmoid) | tanh x, 1/(1 + e^-x) | `torch.tanh`, `torch.sigmoid` |
 /// | [`sin`](Self::sin), [`cos`](Self::cos), [`exp`](Self::exp), [`ln`](Self::ln), [`sqrt`](Self::sqrt) | sin x, cos x, e^x, ln x, √x | `torch.sin` ... `torch.log` ... |
-/// | [`square`](Self::square), [`powi`](Self::powi) | x², x^n | `x ** n` |
+/// | [`square`](Self::square), [`powi`](Self::powi), [`powf`](Self::powf) | x², x^n, x^p of positive x | `x ** n` |
 /// | `+ - * /` | of expressions (one feature goes with any number of them) and numbers | the same |
 /// | [`sum`](Self::sum), [`mean`](Self::mean) | Σ x, Σ x / n over features | `x.sum(1)`, `x.mean(1)` |
 /// | [`log_sum_exp`](Self::log_sum_exp) | ln Σ e^x over features | `torch.logsumexp` |
@@ -206,12 +206,34 @@ impl Expr {
     }
 
     /// Parameters of one's own, which start at these values: as many features, the same for each point.
+    ///
+    /// # Examples
+    /// U = Σ λ_d x_d²/2 with precisions that are learned:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let precision = Expr::parameter("log_precision", &[0.0, 1.0]).exp();
+    /// let net = Net::new((precision * Expr::points(2).square()).sum() * 0.5, 0)?;
+    /// assert_eq!(net.parameters()[0].0, "log_precision");
+    /// assert!((net.in_double().energy(&[1.0, 1.0])? - (1.0 + 1f64.exp()) / 2.0).abs() < 1e-6);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn parameter(name: impl Into<String>, values: &[f64]) -> Self {
         let sizes = vec![values.len()];
         Self::own("parameter", name.into(), values.to_vec(), sizes)
     }
 
     /// One parameter of one's own, which starts at this value.
+    ///
+    /// # Examples
+    /// A bias that, fitted, becomes a normalising constant:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let net = Net::new(Expr::points(1).square().sum() * 0.5 + Expr::scalar("log_z", 0.5), 0)?;
+    /// assert_eq!(net.in_double().energy(&[2.0])?, 2.5);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn scalar(name: impl Into<String>, value: f64) -> Self {
         Self::own("scalar", name.into(), vec![value], Vec::new())
     }
@@ -302,6 +324,15 @@ impl Expr {
     }
 
     /// A convolution (without flipping, as in all nets) to so many channels.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let image = Expr::points(3 * 32 * 32).image(3, 32, 32);
+    /// let h = image.conv2d(8, Window::new(3).stride(2).padding(1));
+    /// assert_eq!(format!("{h:?}"), "an expression with 8 x 16 x 16 features");
+    /// ```
     pub fn conv2d(&self, channels: usize, window: Window) -> Self {
         self.then(&format!("conv2d({channels}, {window:?})"), |x| {
             let sizes = windows(&x, channels, window)?;
@@ -315,6 +346,15 @@ impl Expr {
 
     /// The reverse of a convolution, to so many channels: each pixel adds its multiple of a window to an image whose
     /// side is (side - 1) stride + size - 2 padding.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let small = Expr::points(64).image(4, 4, 4);
+    /// let image = small.conv_transpose2d(1, Window::new(4).stride(2).padding(1));
+    /// assert_eq!(format!("{image:?}"), "an expression with 1 x 8 x 8 features");
+    /// ```
     pub fn conv_transpose2d(&self, channels: usize, window: Window) -> Self {
         self.then(&format!("conv_transpose2d({channels}, {window:?})"), |x| {
             let [own, height, width] = image_sizes(&x)?;
@@ -338,6 +378,16 @@ impl Expr {
     }
 
     /// The mean over each window, channel by channel.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let image = Expr::points(4).image(1, 2, 2);
+    /// let net = Net::new(image.average_pool(Window::new(2)), 0)?;
+    /// assert_eq!(net.in_double().energy(&[1.0, 2.0, 3.0, 4.0])?, 2.5);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn average_pool(&self, window: Window) -> Self {
         self.then(&format!("average_pool({window:?})"), |x| {
             let channels = x.sizes.first().copied().unwrap_or(0);
@@ -348,6 +398,20 @@ impl Expr {
 
     /// Rows of a table, `categories x width`, that starts in N(0, 1): of the code in a column of the points, a whole
     /// number from 0 on. The energy has no slope along that column.
+    ///
+    /// # Examples
+    /// A measurement, and a code of three categories beside it:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let x = Expr::points(2);
+    /// let h = Expr::concat([&x.slice(0..1), &x.embedding(1, 3, 4)]);
+    /// let net = Net::new(h.dense(16).silu().dense(1), 0)?;
+    /// assert!(net.in_double().energy(&[0.3, 2.0])?.is_finite());
+    /// let error = net.in_double().energy(&[0.3, 3.0]).unwrap_err();
+    /// assert!(error.to_string().contains("column 1 holds 3"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn embedding(&self, column: usize, categories: usize, width: usize) -> Self {
         self.then(
             &format!("embedding({column}, {categories}, {width})"),
@@ -368,6 +432,17 @@ impl Expr {
     }
 
     /// |x - c_k|² to K centres, which start in N(0, 1).
+    ///
+    /// # Examples
+    /// A mixture of five Gaussians:
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let distances = Expr::points(2).squared_distances(5).named("centres");
+    /// let net = Net::new(-(distances * -0.5).log_sum_exp(), 0)?;
+    /// assert_eq!(net.parameters()[0].1.sizes(), [5, 2]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn squared_distances(&self, centres: usize) -> Self {
         self.then(&format!("squared_distances({centres})"), |x| {
             if centres == 0 {
@@ -392,12 +467,31 @@ impl Expr {
     }
 
     /// ln Σ e^x over the features, for numbers of any size.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let net = Net::new(Expr::points(2).log_sum_exp(), 0)?;
+    /// let energy = net.in_double().energy(&[1000.0, 1000.0])?;
+    /// assert!((energy - 1000.0 - 2f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn log_sum_exp(&self) -> Self {
         let largest = self.then("log_sum_exp", |x| Node::new(Op::Largest, vec![x], vec![1]));
         (self - &largest).exp().sum().ln() + largest
     }
 
     /// The features of several expressions, one behind the other.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let x = Expr::points(2);
+    /// let both = Expr::concat([&x, &x.sin()]);
+    /// assert_eq!(format!("{both:?}"), "an expression with 4 features");
+    /// ```
     pub fn concat<'a>(parts: impl IntoIterator<Item = &'a Expr>) -> Self {
         let parts: Vec<&Expr> = parts.into_iter().collect();
         Self::of("concat", || {
@@ -503,6 +597,20 @@ impl Expr {
     /// x^n, for any whole n.
     pub fn powi(&self, n: i32) -> Self {
         self.function(Function::Power(n))
+    }
+
+    /// x^p of positive x, for any p.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let net = Net::new(Expr::points(1).powf(1.5), 0)?;
+    /// assert!((net.in_double().energy(&[4.0])? - 8.0).abs() < 1e-12);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn powf(&self, p: f64) -> Self {
+        (self.ln() * p).exp()
     }
 
     pub(super) fn function(&self, function: Function) -> Self {
