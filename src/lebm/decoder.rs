@@ -7,8 +7,8 @@ use dfdx::prelude::*;
 
 /// A map G from latent points z, `(B, L)`, to images, `(B, pixels)`, with values in [-1, 1].
 ///
-/// [`super::Generator`] is one; to write another, in ordinary dfdx operations, its first two methods are enough. With
-/// [`Parameters`] beside it, [`super::LatentEbm`] trains it.
+/// [`super::Generator`] is one, made of any expression; to write another, in ordinary dfdx operations, its first two
+/// methods are enough. With [`Parameters`] beside it, [`super::LatentEbm`] trains it.
 ///
 /// # Examples
 /// Images of two pixels, the same for both:
