@@ -14,7 +14,7 @@ pub use crate::notebook::{self, Claims, Live, Progress, Results, StopButton};
 pub use crate::plot::{
     Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
 };
-pub use crate::sample::{Langevin, Mala, Sampler};
+pub use crate::sample::{Hmc, Langevin, Mala, Sampler};
 pub use crate::train::{
     Adam, HeldOut, History, Metric, Objective, Optimiser, Schedule, Stopped, Sweep, Trainer,
     Training,

@@ -112,7 +112,7 @@ pub(super) fn log_integral(grid: &Quadrature, energies: &[f64]) -> f64 {
 }
 
 /// log Σ exp, without overflow. It is no number if one of the values is none.
-fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
+pub(super) fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     // `f64::max` passes over what is no number.
     let larger = |a: f64, b: f64| if b.is_nan() || a < b { b } else { a };
     let largest = terms.clone().fold(f64::NEG_INFINITY, larger);

@@ -61,13 +61,7 @@ impl Mala {
             let expected = format!("({b},), one number for each point");
             return Err(Error::shape("decision", decisions.len(), expected));
         }
-        if let Some(row) = state.energies(energy)?.iter().position(|u| u.is_nan()) {
-            // It would be refused whatever is proposed, for ever.
-            return Err(Error::Chain(format!(
-                "U from {} is not a number at point {row}, which therefore cannot move: begin elsewhere",
-                energy.type_name()
-            )));
-        }
+        super::check_movable(energy, state)?;
         let mut proposed = state.clone();
         self.proposal.step_with(energy, &mut proposed, noise)?;
         let (u, slopes) = (

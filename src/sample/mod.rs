@@ -1,12 +1,16 @@
 //! Samplers: Markov chains that move points towards p ∝ exp(-U).
 
+mod hmc;
 mod langevin;
 mod mala;
 mod state;
+mod tempered;
 
+pub use hmc::Hmc;
 pub use langevin::Langevin;
 pub use mala::Mala;
 pub use state::State;
+pub(crate) use tempered::{Normal, Tempered};
 
 use crate::energy::{Energy, check};
 use crate::notebook::{Progress, StopButton};
@@ -208,6 +212,18 @@ fn check_once(energy: &dyn Energy, start: &Points, steps: usize) -> Result<(), E
     Ok(())
 }
 
+/// # Errors
+/// If U is not a number at a point: whatever is proposed would be refused, for ever.
+fn check_movable(energy: &dyn Energy, state: &mut State) -> Result<(), Error> {
+    let row = state.energies(energy)?.iter().position(|u| u.is_nan());
+    row.map_or(Ok(()), |row| {
+        Err(Error::Chain(format!(
+            "U from {} is not a number at point {row}, which therefore cannot move: begin elsewhere",
+            energy.type_name()
+        )))
+    })
+}
+
 impl<S: Sampler + ?Sized> Sampler for Box<S> {
     fn step(&self, energy: &dyn Energy, state: &mut State, rng: &mut Rng) -> Result<Info, Error> {
         (**self).step(energy, state, rng)
@@ -221,7 +237,7 @@ impl<S: Sampler + ?Sized> Sampler for Box<S> {
 /// What there is to say of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Info {
-    /// The share of points that moved: 1 for samplers that accept every proposal.
+    /// The share of points that moved, or its mean probability: 1 for samplers that accept every proposal.
     pub acceptance: f64,
 }
 
