@@ -17,6 +17,8 @@ const DEPTH: usize = 512;
 const SMALL: usize = 8 << 10;
 /// Numbers of what meets a part of W: 256 KB.
 const NEAR: usize = 64 << 10;
+/// In so many columns, of which a large network's blocks have about as many.
+const COLUMNS: usize = 32;
 /// Numbers of the room that a step has for itself, at least.
 const ROOM: usize = 64 << 10;
 /// With fewer planes, or windows, the numbers of one window fill a tile better than the planes of one tap.
@@ -231,7 +233,8 @@ impl Kernel for Scatter<'_> {
         }
         let planes = self.image.len() / (self.windows.pixels * self.stride);
         let room = std::mem::take(&mut self.room);
-        let most = (NEAR / (count * self.columns)).clamp(16, ROOM / (2 * HIGHEST * taps));
+        // Not of the columns: how rows are cut into blocks, which threads may change, must not change a sum.
+        let most = (NEAR / (count * COLUMNS)).clamp(16, ROOM / (2 * HIGHEST * taps));
         // As many tiles as there is room for: W is read in longer pieces.
         let tiles = (ROOM / ((most * W::HEIGHT + LINE) * taps)).max(1);
         for first in (0..channels).step_by(most) {

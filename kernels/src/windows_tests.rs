@@ -222,11 +222,12 @@ fn stacks() -> [Stack; 4] {
             layers: vec![layer(9, 3, 2, 1, 1, 5), layer(5, 3, 1, 1, 5, 19)],
             reversed: false,
         },
-        // As a generator; with 75 planes of 9 taps a window is cut into parts, and so are the 21 channels.
+        // As a generator, and large: threads share its steps. With 75 planes of 9 taps a window is cut into parts, and so
+        // are the 140 channels; the first layer has one window, the last few planes.
         Stack {
             layers: vec![
-                layer(4, 4, 1, 0, 21, 6),
-                layer(7, 3, 2, 1, 75, 21),
+                layer(4, 4, 1, 0, 140, 6),
+                layer(7, 3, 2, 1, 75, 140),
                 layer(14, 4, 2, 1, 2, 75),
             ],
             reversed: true,
