@@ -117,6 +117,9 @@ pub struct Windows {
     pub(crate) of_taps: Vec<Vec<(usize, usize)>>,
 }
 
+/// Numbers of a window that are added up at a time, where W is large.
+pub(crate) const DEPTH: usize = 512;
+
 /// In the place of a pixel.
 pub(crate) const PADDING: usize = usize::MAX;
 
@@ -173,6 +176,11 @@ impl Windows {
             }
         }
         features
+    }
+
+    /// Whether all numbers of a window over so many planes are added up at once.
+    pub(crate) fn is_shallow(&self, planes: usize) -> bool {
+        planes * self.taps <= DEPTH
     }
 
     /// How many planes a number of features is. None if it is not whole planes.

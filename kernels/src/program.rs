@@ -6,7 +6,6 @@
 
 use super::function::Function;
 use super::graph::{Graph, Node, Operation, Sums, Windows};
-use super::windows::is_shallow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -765,7 +764,7 @@ impl<'g> Writer<'g> {
                 }
                 if self.needs[inputs[0]] {
                     // Sums in several parts are complete only at the end.
-                    let scaled = match is_shallow(windows, layer.planes) {
+                    let scaled = match windows.is_shallow(layer.planes) {
                         true => self.scaled(inputs[0]),
                         false => None,
                     };

@@ -4,15 +4,13 @@
 //! but for the gradient, where the smaller matrix is turned, and a large W, whose parts for one tap are put side by
 //! side. W can be larger than the caches. It is then cut into parts that stay there while they meet all windows.
 
-use super::graph::{PADDING, Windows};
+use super::graph::{DEPTH, PADDING, Windows};
 use super::product::{Matrix, VECTORS, columns, with_height};
 use super::program::Into;
 use super::scratch::LINE;
 use super::simd::{Kernel, Width};
 use super::transpose::transpose;
 
-/// Numbers of a window that are added up at a time, where W is large.
-const DEPTH: usize = 512;
 /// Numbers of a W that stays in the nearest cache while windows change.
 const SMALL: usize = 8 << 10;
 /// Numbers of what meets a part of W: 256 KB.
@@ -28,11 +26,6 @@ const FEW: usize = 4;
 const MOST_TAPS: usize = ROOM / (64 * HIGHEST);
 /// Rows of the highest tile.
 const HIGHEST: usize = 12;
-
-/// Whether all numbers of a window of such planes are added up at once.
-pub(crate) fn is_shallow(windows: &Windows, planes: usize) -> bool {
-    planes * windows.taps <= DEPTH
-}
 
 /// Numbers of the room that a step with these windows needs.
 pub(crate) fn room(windows: &Windows) -> usize {
@@ -51,7 +44,7 @@ pub(crate) struct Gather<'a> {
     /// `planes x pixels`.
     pub(crate) image: &'a [f32],
     pub(crate) out: &'a mut [f32],
-    /// `Scale` only of what [`is_shallow`].
+    /// `Scale` only where [`Windows::is_shallow`] says so.
     pub(crate) into: Into,
     /// Of [`room`] numbers.
     pub(crate) room: &'a mut [f32],
@@ -87,7 +80,7 @@ impl Kernel for Gather<'_> {
     fn run<W: Width>(mut self, width: W) {
         let (count, taps) = (self.windows.count(), self.windows.taps);
         let channels = self.out.len() / (count * self.stride);
-        let most = match is_shallow(self.windows, self.planes) {
+        let most = match self.windows.is_shallow(self.planes) {
             true => self.planes,
             false => (DEPTH / taps).max(1),
         };

@@ -15,6 +15,8 @@ pub(crate) mod closed_form;
 mod derivative;
 mod double;
 mod expression;
+#[cfg(not(feature = "cuda"))]
+mod flat;
 mod function;
 mod latent_prior;
 #[cfg(not(feature = "cuda"))]

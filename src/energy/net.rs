@@ -4,9 +4,9 @@ use super::derivative::in_order;
 use super::double::DoubleNet;
 use super::expression::{Expr, Initial, Node, Op, code};
 #[cfg(not(feature = "cuda"))]
-use super::lowering;
+use super::flat::Flat;
 #[cfg(not(feature = "cuda"))]
-use super::net_fused::FusedNet;
+use super::lowering;
 use super::plan::{Derived, Plan};
 use super::{Parameter, Parameters};
 #[cfg(not(feature = "cuda"))]
@@ -49,9 +49,9 @@ pub struct Net {
     plan: Arc<Plan>,
     #[cfg(not(feature = "cuda"))]
     engine: Arc<Engine>,
-    /// What runs, with the parameters as they are, until they may change.
+    /// The parameters in one list, until they may change.
     #[cfg(not(feature = "cuda"))]
-    fused: OnceLock<FusedNet>,
+    flat: OnceLock<Arc<Flat>>,
     /// Those of the last number of directions.
     derivatives: Mutex<Option<Arc<Derived>>>,
     parameters: Vec<(String, Weight)>,
@@ -167,7 +167,7 @@ impl Net {
             result: Arc::clone(result),
             input: Arc::new(input),
             #[cfg(not(feature = "cuda"))]
-            fused: OnceLock::new(),
+            flat: OnceLock::new(),
             derivatives: Mutex::new(None),
             parameters,
             numbers,
@@ -223,9 +223,11 @@ impl Net {
         &self.engine
     }
 
+    /// The parameters in one list.
     #[cfg(not(feature = "cuda"))]
-    pub(super) fn kept(&self) -> &OnceLock<FusedNet> {
-        &self.fused
+    pub(super) fn flat(&self) -> Arc<Flat> {
+        let flat = || Arc::new(Flat::of(self.leaves()));
+        Arc::clone(self.flat.get_or_init(flat))
     }
 
     /// The parameters' tensors.
@@ -307,7 +309,7 @@ impl Parameters for Net {
 
     fn parameters_mut(&mut self) -> Vec<(&str, &mut dyn Parameter)> {
         #[cfg(not(feature = "cuda"))]
-        self.fused.take();
+        self.flat.take();
         let each = self.parameters.iter_mut();
         each.map(|(name, weight)| (name.as_str(), weight as &mut dyn Parameter))
             .collect()
@@ -372,7 +374,7 @@ impl Clone for Net {
             #[cfg(not(feature = "cuda"))]
             engine: Arc::clone(&self.engine),
             #[cfg(not(feature = "cuda"))]
-            fused: OnceLock::new(),
+            flat: OnceLock::new(),
             derivatives: Mutex::new(None),
             parameters: parameters.collect(),
             numbers: self.numbers.clone(),

@@ -1,45 +1,28 @@
 //! A net as one fused operation, on the CPU.
 
+use super::flat::Flat;
 use super::net::{Input, Net};
 use super::{Along, Asks, Energy, Jets, Terms};
 use crate::Error;
 use crate::kernel::{self, Engine, Gradients, Network};
 use crate::tensors::{
-    GradientTape, Points, TapedPoints, TapedValues, Values, add, append, from_vec, is_row_major,
-    to_vec,
+    GradientTape, Points, TapedPoints, TapedValues, Values, add, from_vec, is_row_major, to_vec,
 };
 use dfdx::prelude::*;
 use dfdx::shapes::Shape;
-use std::cell::Cell;
 use std::sync::Arc;
 
-/// A net's parameters as they are now, for the fused kernels.
-///
-/// dfdx keeps a tensor's values to itself; the copy costs about a hundredth of a training step, and is kept until
-/// they change. Its memory goes to the next copy: to map it anew in each step would cost several times that.
+/// A net as it is now.
 #[derive(Clone, Debug)]
-pub(super) struct FusedNet {
+struct FusedNet {
     input: Arc<Input>,
     engine: Arc<Engine>,
-    /// One behind the other.
-    parameters: Vec<f32>,
-}
-
-thread_local! {
-    /// The memory of the last copy that is no longer used.
-    static SPARE: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-impl Drop for FusedNet {
-    fn drop(&mut self) {
-        // At a thread's end there may be no place left to keep it: then it is freed.
-        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.parameters)));
-    }
+    parameters: Arc<Flat>,
 }
 
 impl FusedNet {
     fn network(&self) -> Result<Network<'_>, Error> {
-        Ok(Network::new(&self.engine, &self.parameters)?)
+        Ok(Network::new(&self.engine, self.parameters.numbers())?)
     }
 
     /// The results of all points, one behind the other, of which each has so many.
@@ -119,7 +102,7 @@ impl Energy for FusedNet {
             return Ok(None);
         }
         // The derivatives are nearly all of the work.
-        self.pull_back(terms, &mut vec![0.0; self.parameters.len()])
+        self.pull_back(terms, &mut vec![0.0; self.parameters.numbers().len()])
     }
 
     fn is_tested(&self) -> bool {
@@ -142,7 +125,7 @@ fn record<S: Shape>(
         let cotangent = gradients.get_or_alloc_mut(&result)?.to_vec();
         let values = to_vec(&x);
         let mut of_x = vec![0.0; values.len()];
-        let mut of_parameters = vec![0.0; net.parameters.len()];
+        let mut of_parameters = vec![0.0; net.parameters.numbers().len()];
         let wanted = Gradients {
             parameters: (!leaves.is_empty()).then_some(of_parameters.as_mut_slice()),
             points: Some(&mut of_x),
@@ -164,19 +147,12 @@ fn record<S: Shape>(
 }
 
 impl Net {
-    fn fused(&self) -> &FusedNet {
-        self.kept().get_or_init(|| {
-            let mut parameters = SPARE.take();
-            parameters.clear();
-            for values in self.leaves() {
-                append(values, &mut parameters);
-            }
-            FusedNet {
-                input: Arc::clone(self.input()),
-                engine: Arc::clone(self.engine()),
-                parameters,
-            }
-        })
+    fn fused(&self) -> FusedNet {
+        FusedNet {
+            input: Arc::clone(self.input()),
+            engine: Arc::clone(self.engine()),
+            parameters: self.flat(),
+        }
     }
 
     /// The result of each point, `(B, D)` to `(B, W)`.
@@ -192,7 +168,7 @@ impl Net {
             return self.plain_results(x);
         }
         let (shape, leaves) = ((x.shape().0, self.width()), self.leaves().cloned());
-        record(self.fused().clone(), leaves.collect(), x, shape)
+        record(self.fused(), leaves.collect(), x, shape)
     }
 
     /// The loss L(result) of each point, and the gradients of their sum. `loss` gets a row's number, its result and the
@@ -214,7 +190,7 @@ impl Energy for Net {
             return self.plain_energy(x);
         }
         let (shape, leaves) = ((x.shape().0,), self.leaves().cloned());
-        record(self.fused().clone(), leaves.collect(), x, shape)
+        record(self.fused(), leaves.collect(), x, shape)
     }
 
     fn energy(&self, x: &Points) -> Result<Values, Error> {
@@ -238,7 +214,7 @@ impl Energy for Net {
     }
 
     fn frozen(&self) -> Option<Box<dyn Energy>> {
-        Some(Box::new(self.fused().clone()))
+        Some(Box::new(self.fused()))
     }
 
     fn is_tested(&self) -> bool {
