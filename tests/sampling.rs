@@ -107,6 +107,8 @@ fn impossible_settings_of_hmc_and_annealing_are_errors() {
     let constant = points(vec![1.0; 4], (4, 1)).unwrap();
     let error = Annealing::around(&constant).unwrap_err().to_string();
     assert!(error.contains("coordinate 0"), "{error}");
+    let none = points(vec![], (3, 0)).unwrap();
+    assert!(Annealing::around(&none).is_err());
     let annealing = Annealing::around(&x).unwrap();
     assert!(
         annealing

@@ -15,7 +15,7 @@ use dfdx::shapes::HasShape;
 /// Bayesian Analysis 2021.
 ///
 /// # Errors
-/// If there are fewer than four states, shapes differ, or a number is not finite.
+/// If there are fewer than four states or no chain, shapes differ, or a number is not finite. It is NaN where nothing moves.
 ///
 /// # Examples
 /// ```
@@ -74,6 +74,13 @@ fn coordinates(states: &[Points]) -> Result<Vec<Chains>, Error> {
         return Err(Error::shape("the states", states.len(), expected));
     }
     let (b, d) = *states[0].shape();
+    if b == 0 {
+        return Err(Error::shape(
+            "a state",
+            states[0].shape(),
+            "at least one chain",
+        ));
+    }
     let mut all = vec![vec![Vec::with_capacity(states.len()); b]; d];
     for state in states {
         if *state.shape() != (b, d) {
@@ -302,6 +309,7 @@ mod tests {
     fn states_that_do_not_fit_are_errors() {
         let state = |rows: usize, value: f32| crate::points(vec![value; rows], (rows, 1)).unwrap();
         assert!(r_hat(&[]).is_err() && ess(&vec![state(2, 0.0); 3]).is_err());
+        assert!(r_hat(&vec![state(0, 0.0); 4]).is_err() && ess(&vec![state(0, 0.0); 4]).is_err());
         let mut states = vec![state(2, 0.0); 5];
         states[4] = state(3, 0.0);
         assert!(r_hat(&states).unwrap_err().to_string().contains("a state"));

@@ -17,8 +17,9 @@ impl Normal {
     /// With the means and standard deviations of some points, `(N, D)`.
     pub(crate) fn fitted(x: &Points) -> Result<Self, Error> {
         let (rows, d) = *x.shape();
-        if rows < 2 {
-            return Err(Error::shape("x", x.shape(), "at least two points"));
+        if rows < 2 || d == 0 {
+            let expected = "at least two points, of at least one coordinate";
+            return Err(Error::shape("x", x.shape(), expected));
         }
         let (mut means, mut squares) = (vec![0.0; d], vec![0.0; d]);
         let values = to_vec(x);
