@@ -26,6 +26,7 @@ mod png_folder;
 mod read;
 mod record;
 mod source;
+mod split;
 pub mod toy;
 mod units;
 

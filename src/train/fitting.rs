@@ -89,7 +89,9 @@ impl<N, L> Training<Fitting<N, L>> {
         &self.objective().energy
     }
 
-    /// The energy with the running mean of the weights: the result.
+    /// The energy with the running mean of the weights: the result. Of a run that is
+    /// [validated](Training::validate) the mean is that at which the held-out loss was least, once
+    /// [`fit`](Training::fit) has ended.
     pub fn ema(&self) -> &N {
         &self.objective().ema
     }
@@ -137,6 +139,16 @@ impl<N: Trainable, L: Loss> Objective for Fitting<N, L> {
 
     fn energy(&self) -> Option<&dyn Energy> {
         Some(&self.ema)
+    }
+
+    fn held_out(&mut self, x: &Points, rng: &mut Rng) -> Result<Option<f64>, Error> {
+        let state = self.loss.state().into_iter();
+        let kept: Vec<Vec<f32>> = state.map(|(_, list)| list.clone()).collect();
+        let loss = self.loss.evaluate(&self.ema, x, rng);
+        for ((_, list), kept) in self.loss.state().into_iter().zip(kept) {
+            *list = kept;
+        }
+        loss.map(Some)
     }
 
     fn mean_size(&self, x: &Points) -> Result<Option<f64>, Error> {

@@ -1,10 +1,12 @@
 //! What happened in a run.
 
+use super::validation::HELD_OUT;
 use crate::notebook::Recorded;
 use crate::plot::{Chart, Figure, Line};
 use crate::table::{Table, number};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::fmt;
 
 /// More points than this a line of the chart's width does not show.
 const POINTS: usize = 300;
@@ -31,6 +33,28 @@ pub struct History {
     metrics: Vec<Series>,
     /// Steps of an epoch, where the length is given in epochs.
     per_epoch: Option<usize>,
+    recoveries: Vec<Recovery>,
+}
+
+/// Where a run went back to good weights: see [`Training::recover`](super::Training::recover).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The step, counted from 0, that could not be taken.
+    pub step: usize,
+    /// The number of steps after which the weights are those that the run went back to.
+    pub kept: usize,
+    /// What the learning rate is multiplied with from there on.
+    pub rate: f64,
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "step {} could not be taken: back to the weights after {} steps, with {} of the learning rate",
+            self.step, self.kept, self.rate
+        )
+    }
 }
 
 /// One metric at the steps where it was taken.
@@ -42,6 +66,15 @@ pub struct Series {
     pub steps: Vec<f64>,
     /// Its values.
     pub values: Vec<f64>,
+}
+
+impl Series {
+    /// Where it is least, the first such, and its value there.
+    pub fn least(&self) -> Option<(f64, f64)> {
+        let each = self.steps.iter().copied().zip(self.values.iter().copied());
+        let finite = each.filter(|(_, value)| value.is_finite());
+        finite.reduce(|least, other| if other.1 < least.1 { other } else { least })
+    }
 }
 
 impl History {
@@ -78,6 +111,20 @@ impl History {
     /// Adds a metric with all that it was so far.
     pub(super) fn push_series(&mut self, series: Series) {
         self.metrics.push(series);
+    }
+
+    pub(super) fn push_recovery(&mut self, recovery: Recovery) {
+        self.recoveries.push(recovery);
+    }
+
+    /// Where the run went back to good weights, in their order.
+    pub fn recoveries(&self) -> &[Recovery] {
+        &self.recoveries
+    }
+
+    /// The held-out loss of a run that is [validated](super::Training::validate).
+    pub fn held_out(&self) -> Option<&Series> {
+        self.metric(HELD_OUT)
     }
 
     pub(super) fn set_epochs(&mut self, per_epoch: Option<usize>) {
@@ -146,10 +193,11 @@ impl History {
         words.join("   ")
     }
 
-    /// The losses over the steps, as means of neighbours where there are many.
+    /// The losses over the steps, as means of neighbours where there are many, and the held-out loss with a
+    /// marker where it is least.
     pub fn chart(&self) -> Chart {
         match self.losses.first() {
-            Some((name, losses)) => chart("Training", name, losses),
+            Some((name, losses)) => chart("Training", name, losses, self.held_out()),
             None => Chart::new("Training"),
         }
     }
@@ -161,7 +209,7 @@ impl History {
             _ => Figure::row(
                 self.losses
                     .iter()
-                    .map(|(name, losses)| chart(name, name, losses)),
+                    .map(|(name, losses)| chart(name, name, losses, None)),
             )
             .size(420, 230),
         }
@@ -193,7 +241,7 @@ fn smoothed(losses: &[f64], window: usize) -> (Vec<f64>, Vec<f64>) {
     windows.map(point).unzip()
 }
 
-fn chart(title: &str, name: &str, losses: &[f64]) -> Chart {
+fn chart(title: &str, name: &str, losses: &[f64], held_out: Option<&Series>) -> Chart {
     let size = losses.len().div_ceil(POINTS).max(1);
     let (steps, means) = smoothed(losses, size);
     let label = match size {
@@ -203,6 +251,8 @@ fn chart(title: &str, name: &str, losses: &[f64]) -> Chart {
     let chart = Chart::new(title).x_label("step").y_label(label);
     // The first losses can be so large that nothing else would show.
     let later = means.iter().skip(means.len() / 20);
+    let others = held_out.map_or(&[][..], |series| &series.values);
+    let later = later.chain(others.iter().skip(others.len() / 20));
     let finite = later.copied().filter(|mean| mean.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
         (low.min(mean), high.max(mean))
@@ -211,7 +261,16 @@ fn chart(title: &str, name: &str, losses: &[f64]) -> Chart {
         true => chart.y_limits(low - 0.05 * (high - low), high + 0.05 * (high - low)),
         false => chart,
     };
-    chart.line(Line::new(&steps, &means))
+    let line = Line::new(&steps, &means);
+    let Some(held_out) = held_out else {
+        return chart.line(line);
+    };
+    let chart = chart.line(line.label("training"));
+    let chart = chart.line(Line::new(&held_out.steps, &held_out.values).label("held out"));
+    match held_out.least() {
+        Some((step, _)) => chart.vertical(step),
+        None => chart,
+    }
 }
 
 impl Recorded for History {
@@ -222,6 +281,9 @@ impl Recorded for History {
             record.insert(name.to_owned(), json!(losses));
         }
         record.insert("metrics".to_owned(), json!(self.metrics));
+        if !self.recoveries.is_empty() {
+            record.insert("recoveries".to_owned(), json!(self.recoveries));
+        }
         Value::Object(record)
     }
 

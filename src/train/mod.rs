@@ -12,10 +12,11 @@ mod schedule;
 mod stopped;
 mod sweep;
 mod training;
+mod validation;
 
 pub use adam::Adam;
 pub use fitting::{Fitting, Trainer};
-pub use history::{History, Series};
+pub use history::{History, Recovery, Series};
 pub use metric::{HeldOut, Metric};
 pub use objective::{Objective, TrainedNet};
 pub use optimiser::{Optimiser, Sgd};

@@ -103,6 +103,15 @@ pub trait Objective: MaybeSend {
         None
     }
 
+    /// The loss on points that training does not see, `(N, D)`, with running means, if there are any: what
+    /// [`Training::validate`](super::Training::validate) takes. It leaves behind what the loss kept before.
+    ///
+    /// # Errors
+    /// If the loss fails.
+    fn held_out(&mut self, _x: &Points, _rng: &mut Rng) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
+
     /// The mean of |U| over the last step's points, which a run ends by if it grows without bound.
     ///
     /// # Errors

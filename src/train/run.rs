@@ -1,12 +1,13 @@
 //! The training loop, compiled here whatever objective a cell brings.
 
 use super::growth;
-use super::history::{History, Series};
+use super::history::{History, Recovery, Series};
 use super::metric::Metric;
-use super::objective::Objective;
+use super::objective::{Objective, TrainedNet};
 use super::optimiser::Optimiser;
 use super::schedule::{At, Schedule};
 use super::stopped::Stopped;
+use super::validation::{HELD_OUT, Validation};
 use crate::checkpoint::{self, Checkpoint, Saved};
 use crate::data::Data;
 use crate::notebook::{Live, Progress};
@@ -56,6 +57,13 @@ pub(super) struct Run {
     pub optimiser_settings: Vec<String>,
     pub schedule: Schedule,
     pub ema: f64,
+    /// The largest norm of a gradient.
+    pub clip: Option<f64>,
+    /// How often the run may go back to good weights.
+    pub recoveries: usize,
+    pub validation: Option<Validation>,
+    /// How many looks at the held-out loss the run waits for a better one.
+    pub patience: Option<usize>,
     pub seed: u64,
     pub visible: Visible,
     /// Whether the objective is still to be checked.
@@ -75,7 +83,8 @@ pub(super) struct State {
     metric_rng: Rng,
     /// The mean of |U| when it was looked at first.
     energy_at_start: Option<f64>,
-    sane: Sane,
+    sane: Snapshot,
+    best: Option<Best>,
     /// What the objective kept after the last complete step.
     kept: Vec<Vec<f32>>,
     /// Points of a finite set, and the order of the epoch under way.
@@ -90,10 +99,20 @@ struct Weights {
     mean: Vec<f32>,
 }
 
-/// Weights from when the energies were last looked at, and had not grown without bound.
-struct Sane {
+/// Where the run was after some step: when the energies were last looked at, and had not grown without bound, or
+/// when the held-out loss was least.
+#[derive(Clone)]
+struct Snapshot {
     step: usize,
     nets: Vec<Weights>,
+    /// What each optimiser kept, in a run that may go back there.
+    moments: Vec<Vec<Vec<f32>>>,
+}
+
+/// The least held-out loss so far.
+struct Best {
+    loss: f64,
+    at: Snapshot,
 }
 
 /// When a run leaves its loop, and who looks on.
@@ -125,7 +144,22 @@ impl Run {
         if !(0.0..=1.0).contains(&self.ema) {
             return Err(Error::setting("ema", self.ema, "a share kept, from 0 to 1"));
         }
+        if let Some(norm) = self.clip
+            && !(norm > 0.0 && norm.is_finite())
+        {
+            return Err(Error::setting("clip_norm", norm, "positive and finite"));
+        }
         self.schedule.check()?;
+        match (&self.validation, self.patience) {
+            (None, Some(looks)) => {
+                let allowed =
+                    "a run with `.validate(..)`: without, there is no held-out loss to wait for";
+                return Err(Error::setting("patience", looks, allowed));
+            }
+            (_, Some(0)) => return Err(Error::setting("patience", 0, "at least 1")),
+            (Some(validation), _) => validation.check()?,
+            (None, None) => {}
+        }
         if let Some(schedule) = &self.checkpoints {
             schedule.check()?;
         }
@@ -134,10 +168,8 @@ impl Run {
                 let value = format!("{} every 0 steps", watch.name);
                 return Err(Error::setting("metric", value, "every 1 step at least"));
             }
-            if self.watches[..i]
-                .iter()
-                .any(|other| other.name == watch.name)
-            {
+            let others = self.watches[..i].iter().map(|other| other.name.as_str());
+            if others.chain([HELD_OUT]).any(|other| other == watch.name) {
                 let allowed = "a name of its own for each metric";
                 return Err(Error::setting("metric", &watch.name, allowed));
             }
@@ -180,12 +212,11 @@ impl Run {
         let (rng, mut metric_rng) = (rng(self.seed), rng(self.seed));
         // Metrics have a stream of their own: what is watched changes nothing.
         metric_rng.set_stream(METRICS);
+        let sane = self.snapshot(0, &weights);
         Ok(State {
             step: 0,
-            sane: Sane {
-                step: 0,
-                nets: weights.clone(),
-            },
+            sane,
+            best: None,
             nets: weights,
             energy_at_start: None,
             rng,
@@ -223,7 +254,7 @@ impl Run {
         let steps = || self.steps_from(&mut state, objective, data, bounds);
         let result = catch_unwind(AssertUnwindSafe(steps));
         let state = self.state.insert(state);
-        let shown = show(objective, state);
+        let shown = show(objective, state).and_then(|()| show_best(objective, state));
         let stopped = result.unwrap_or_else(|panic| resume_unwind(panic))?;
         shown?;
         Ok(stopped)
@@ -273,6 +304,9 @@ impl Run {
         // Those of the last step, if one of them failed.
         self.measure(state, objective)?;
         while state.step < total {
+            if let Some(stopped) = self.no_longer_falls(state) {
+                return Ok(self.end(shown, objective, stopped));
+            }
             if (bounds.leaves)() {
                 return Ok(self.end(shown, objective, Stopped::ByUser { steps: state.step }));
             }
@@ -309,9 +343,15 @@ impl Run {
                 .find(|(loss, slopes)| !(loss.is_finite() && all_finite(slopes)));
             if let Some((loss, _)) = wrong {
                 let loss = *loss;
+                if self.goes_back(state, objective)? {
+                    continue;
+                }
                 return Ok(self.end(shown, objective, Stopped::NonFinite { step, loss }));
             }
             if let Some(energy) = self.growth(state, objective, &x, &losses)? {
+                if self.goes_back(state, objective)? {
+                    continue;
+                }
                 let kept = state.sane.step;
                 state.nets.clone_from(&state.sane.nets);
                 let stopped = Stopped::Unbounded {
@@ -322,9 +362,12 @@ impl Run {
                 };
                 return Ok(self.end(shown, objective, stopped));
             }
+            if let Some(norm) = self.clip {
+                gradients.iter_mut().for_each(|slopes| clip(slopes, norm));
+            }
             let per_epoch = state.points.map(|points| points.div_ceil(self.batch));
             let epoch = per_epoch.map_or(0, |per_epoch| step / per_epoch);
-            let factor = self.schedule.factor(At { step, epoch });
+            let factor = self.schedule.factor(At { step, epoch }) * self.rate();
             for ((net, gradient), optimiser) in state
                 .nets
                 .iter_mut()
@@ -398,7 +441,7 @@ impl Run {
 
     /// The mean of |U| over the batch if it, or a loss, has grown without bound.
     fn growth(
-        &self,
+        &mut self,
         state: &mut State,
         objective: &mut dyn Objective,
         x: &Points,
@@ -415,9 +458,69 @@ impl Run {
         if loss_has_grown || growth::is_without_bound(start, size) {
             return Ok(Some(size));
         }
-        state.sane.step = state.step;
-        state.sane.nets.clone_from(&state.nets);
+        state.sane = self.snapshot(state.step, &state.nets);
         Ok(None)
+    }
+
+    fn snapshot(&mut self, step: usize, nets: &[Weights]) -> Snapshot {
+        let optimisers = self.optimisers.iter_mut();
+        let moments = optimisers.filter(|_| self.recoveries > 0).map(moments);
+        Snapshot {
+            step,
+            nets: nets.to_vec(),
+            moments: moments.collect(),
+        }
+    }
+
+    /// What the learning rate is multiplied with after the run's recoveries.
+    fn rate(&self) -> f64 {
+        self.history
+            .recoveries()
+            .last()
+            .map_or(1.0, |last| last.rate)
+    }
+
+    /// Back to the best weights, or those of the last look at the energies, with half the rate; false if the run has
+    /// done so as often as it may.
+    fn goes_back(
+        &mut self,
+        state: &mut State,
+        objective: &mut dyn Objective,
+    ) -> Result<bool, Error> {
+        if self.history.recoveries().len() >= self.recoveries {
+            return Ok(false);
+        }
+        let good = state.best.as_ref().map_or(&state.sane, |best| &best.at);
+        let recovery = Recovery {
+            step: state.step,
+            kept: good.step,
+            rate: 0.5 * self.rate(),
+        };
+        state.nets.clone_from(&good.nets);
+        for (optimiser, kept) in self.optimisers.iter_mut().zip(&good.moments) {
+            set_moments(optimiser, kept);
+        }
+        restore(objective, &state.kept);
+        show(objective, state)?;
+        if self.visible != Visible::Nothing {
+            crate::println!("{recovery}");
+        }
+        self.history.push_recovery(recovery);
+        Ok(true)
+    }
+
+    /// Whether the run has waited for a better held-out loss as long as it was to.
+    fn no_longer_falls(&self, state: &State) -> Option<Stopped> {
+        let patience = self.patience?;
+        let best = state.best.as_ref()?;
+        let looks = self.history.held_out()?.steps.iter();
+        // A look after step k, counted from 0, is one after k + 1 steps.
+        let since = looks.filter(|step| **step >= best.at.step as f64).count();
+        (since >= patience).then_some(Stopped::Early {
+            steps: state.step,
+            best: best.at.step,
+            loss: best.loss,
+        })
     }
 
     /// Takes the metrics of the last step that are due and not taken yet, on the running means.
@@ -431,10 +534,26 @@ impl Run {
             step.is_multiple_of(watch.every) && taken(&watch.name) != Some(step as f64)
         };
         let due: Vec<bool> = self.watches.iter().map(due).collect();
-        if !due.contains(&true) {
+        let validation = self.validation.as_ref();
+        let validation = validation.filter(|validation| {
+            step.is_multiple_of(validation.every) && taken(HELD_OUT) != Some(step as f64)
+        });
+        if validation.is_none() && !due.contains(&true) {
             return Ok(());
         }
         show_means(objective, state)?;
+        if let Some(validation) = validation {
+            let loss = validation.loss(objective, self.seed)?;
+            let is_least = state.best.as_ref().is_none_or(|best| loss < best.loss);
+            if is_least && loss.is_finite() {
+                let at = self.snapshot(state.step, &state.nets);
+                state.best = Some(Best { loss, at });
+            }
+            self.history.push_metric(HELD_OUT, step, loss);
+        }
+        if !due.contains(&true) {
+            return Ok(());
+        }
         let Some(energy) = objective.energy() else {
             return Err(Error::setting(
                 "metric",
@@ -450,6 +569,12 @@ impl Run {
             self.history.push_metric(&watch.name, step, value);
         }
         Ok(())
+    }
+
+    /// After how many steps the held-out loss was least, and that loss.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        let best = self.state.as_ref()?.best.as_ref()?;
+        Some((best.at.step, best.loss))
     }
 
     /// What a sweep shows of the run.
@@ -517,6 +642,14 @@ impl Run {
                 checkpoint.list(&format!("{}.optimiser.{name}", net.name), list);
             }
         }
+        checkpoint.value("recoveries", &self.history.recoveries());
+        if self.recoveries > 0 {
+            self.write_snapshot(&mut checkpoint, "sane", &state.sane, objective);
+        }
+        checkpoint.value("best_loss", &state.best.as_ref().map(|best| best.loss));
+        if let Some(best) = &state.best {
+            self.write_snapshot(&mut checkpoint, "best", &best.at, objective);
+        }
         for (name, list) in objective.state() {
             checkpoint.list(&format!("state.{name}"), list);
         }
@@ -534,20 +667,61 @@ impl Run {
         checkpoint.write(folder)
     }
 
+    fn write_snapshot(
+        &mut self,
+        checkpoint: &mut Checkpoint,
+        which: &str,
+        snapshot: &Snapshot,
+        objective: &mut dyn Objective,
+    ) {
+        checkpoint.value(&format!("{which}_step"), &snapshot.step);
+        for (net, weights) in objective.nets().iter().zip(&snapshot.nets) {
+            let prefix = format!("{}.{which}", net.name);
+            checkpoint.parameters(&prefix, net.net, &weights.values);
+            if net.mean.is_some() {
+                checkpoint.parameters(&format!("{prefix}.ema"), net.net, &weights.mean);
+            }
+        }
+        let nets = objective.nets();
+        let each = nets.iter().zip(&mut self.optimisers).zip(&snapshot.moments);
+        for ((net, optimiser), moments) in each {
+            for ((name, _), values) in optimiser.state().iter().zip(moments) {
+                checkpoint.list(&format!("{}.{which}.optimiser.{name}", net.name), values);
+            }
+        }
+    }
+
+    fn read_snapshot(
+        &mut self,
+        saved: &Saved,
+        which: &str,
+        objective: &mut dyn Objective,
+    ) -> Result<Snapshot, Error> {
+        let (mut weights, mut moments) = (Vec::new(), Vec::new());
+        for (net, optimiser) in objective.nets().iter().zip(&mut self.optimisers) {
+            let prefix = format!("{}.{which}", net.name);
+            weights.push(read_weights(saved, &prefix, net)?);
+            if self.recoveries > 0 {
+                let lists = optimiser.state().into_iter();
+                let lists =
+                    lists.map(|(name, _)| saved.list(&format!("{prefix}.optimiser.{name}"), None));
+                moments.push(lists.collect::<Result<Vec<Vec<f32>>, Error>>()?);
+            }
+        }
+        Ok(Snapshot {
+            step: saved.value(&format!("{which}_step"))?,
+            nets: weights,
+            moments,
+        })
+    }
+
     /// Takes the place where a checkpoint was written. Nothing is changed where this fails.
     pub fn resume(&mut self, folder: &Path, objective: &mut dyn Objective) -> Result<usize, Error> {
         let saved = Saved::read(folder, KIND, &self.identity(objective))?;
         let step: usize = saved.value("step")?;
         let nets: Vec<Weights> = {
             let nets = objective.nets();
-            let weights = nets.iter().map(|net| {
-                let values = saved.parameters(net.name, net.net)?;
-                let mean = match net.mean {
-                    Some(_) => saved.parameters(&format!("{}.ema", net.name), net.net)?,
-                    None => Vec::new(),
-                };
-                Ok(Weights { values, mean })
-            });
+            let weights = nets.iter().map(|net| read_weights(&saved, net.name, net));
             weights.collect::<Result<_, Error>>()?
         };
         let names: Vec<&str> = objective.nets().iter().map(|net| net.name).collect();
@@ -585,12 +759,29 @@ impl Run {
                 values,
             });
         }
-        let state = State {
-            step,
-            sane: Sane {
+        let recoveries: Vec<Recovery> = saved.value("recoveries")?;
+        recoveries
+            .into_iter()
+            .for_each(|recovery| history.push_recovery(recovery));
+        let sane = match self.recoveries {
+            0 => Snapshot {
                 step,
                 nets: nets.clone(),
+                moments: Vec::new(),
             },
+            _ => self.read_snapshot(&saved, "sane", objective)?,
+        };
+        let best = match saved.value::<Option<f64>>("best_loss")? {
+            Some(loss) => {
+                let at = self.read_snapshot(&saved, "best", objective)?;
+                Some(Best { loss, at })
+            }
+            None => None,
+        };
+        let state = State {
+            step,
+            sane,
+            best,
             nets,
             rng: saved.value("rng")?,
             metric_rng: saved.value("metric_rng")?,
@@ -608,6 +799,7 @@ impl Run {
         }
         restore(objective, &state.kept);
         show(objective, &state)?;
+        show_best(objective, &state)?;
         history.set_epochs(
             state
                 .points
@@ -632,6 +824,9 @@ impl Run {
             "optimiser": self.optimiser_settings.join(" and "),
             "learning_rate": format!("{:?}", self.schedule),
             "ema_decay": self.ema,
+            "clip_norm": self.clip,
+            "recoveries": self.recoveries,
+            "validation": self.validation.as_ref().map(Validation::words),
             "seed": self.seed,
             "metrics": metrics.collect::<Vec<_>>(),
         })
@@ -641,6 +836,40 @@ impl Run {
 /// Streams of the seed's random numbers: 0 is that of batches and noise.
 const METRICS: u64 = 1;
 const FIRST_EPOCH: u64 = 2;
+
+fn read_weights(saved: &Saved, prefix: &str, net: &TrainedNet) -> Result<Weights, Error> {
+    let values = saved.parameters(prefix, net.net)?;
+    let mean = match net.mean {
+        Some(_) => saved.parameters(&format!("{prefix}.ema"), net.net)?,
+        None => Vec::new(),
+    };
+    Ok(Weights { values, mean })
+}
+
+/// Makes a gradient as long as `norm` if it is longer.
+fn clip(gradient: &mut [f32], norm: f64) {
+    let square: f64 = gradient.iter().map(|slope| f64::from(*slope).powi(2)).sum();
+    let length = square.sqrt();
+    if length > norm {
+        let factor = (norm / length) as f32;
+        gradient.iter_mut().for_each(|slope| *slope *= factor);
+    }
+}
+
+/// What an optimiser keeps.
+fn moments(optimiser: &mut Box<dyn Optimiser>) -> Vec<Vec<f32>> {
+    optimiser
+        .state()
+        .into_iter()
+        .map(|(_, list)| list.clone())
+        .collect()
+}
+
+fn set_moments(optimiser: &mut Box<dyn Optimiser>, kept: &[Vec<f32>]) {
+    for ((_, list), kept) in optimiser.state().into_iter().zip(kept) {
+        list.clone_from(kept);
+    }
+}
 
 /// What the objective keeps from step to step.
 fn kept(objective: &mut dyn Objective) -> Vec<Vec<f32>> {
@@ -663,6 +892,19 @@ fn show(objective: &mut dyn Objective, state: &State) -> Result<(), Error> {
         net.net.set_flat_parameters(&weights.values)?;
     }
     show_means(objective, state)
+}
+
+/// Gives the running means the weights at which the held-out loss was least.
+fn show_best(objective: &mut dyn Objective, state: &State) -> Result<(), Error> {
+    let Some(best) = &state.best else {
+        return Ok(());
+    };
+    for (net, weights) in objective.nets().into_iter().zip(&best.at.nets) {
+        if let Some(mean) = net.mean {
+            mean.set_flat_parameters(&weights.mean)?;
+        }
+    }
+    Ok(())
 }
 
 fn show_means(objective: &mut dyn Objective, state: &State) -> Result<(), Error> {

@@ -16,6 +16,16 @@ pub enum Stopped {
         /// The number of steps done in all.
         steps: usize,
     },
+    /// The held-out loss has not fallen for as many looks as the run's patience. The result is the weights
+    /// at which it was least.
+    Early {
+        /// The number of steps done in all.
+        steps: usize,
+        /// The number of steps after which the held-out loss was least.
+        best: usize,
+        /// The held-out loss there.
+        loss: f64,
+    },
     /// A loss or a gradient was infinite or not a number. The weights are those from before.
     NonFinite {
         /// The step, counted from 0, that was not taken.
@@ -47,6 +57,11 @@ impl fmt::Display for Stopped {
             Stopped::ByUser { steps } => {
                 write!(f, "stopped after {steps} steps; run `fit` again to go on")
             }
+            Stopped::Early { steps, best, loss } => write!(
+                f,
+                "stopped after {steps} steps, as the held-out loss no longer falls: the result is the weights \
+                 after {best} steps, where it was {loss:.4}"
+            ),
             Stopped::NonFinite { step, loss } => write!(
                 f,
                 "stopped at step {step}, where the loss ({loss}) or its gradient is not finite; \
