@@ -36,6 +36,7 @@
 //! Arrows run downwards: `data`, `loss` and `eval` know `energy`; `plot` and `notebook` know none of them.
 
 mod checkpoint;
+mod cholesky;
 #[cfg(feature = "cuda")]
 mod cuda;
 pub mod data;
@@ -44,6 +45,7 @@ mod error;
 pub mod eval;
 mod file;
 pub mod lebm;
+mod log_sum_exp;
 pub mod loss;
 pub mod notebook;
 pub mod plot;

@@ -2,7 +2,8 @@
 
 pub use crate::data::{Data, Dataset, Density, Images, Mnist, Toy, toy};
 pub use crate::energy::{
-    Energy, Expr, GaussianMixture, LatentPrior, Mlp, Net, Parameter, Parameters, Trainable, Window,
+    Energy, Expr, GaussianMixture, LatentPrior, Mlp, Net, Parameter, Parameters, Tilted, Trainable,
+    Window,
 };
 pub use crate::eval::{Comparison, LogDensityMse, Population, fisher_divergence};
 pub use crate::lebm::{Decoder, Generator, LatentEbm, Posterior};

@@ -75,7 +75,7 @@ impl Dataset {
     /// The columns of these numbers, counted from 0, in this order.
     ///
     /// # Errors
-    /// If the list is empty, or there is no column of this number.
+    /// If the list is empty, there is no column of this number, or the set is whitened.
     pub fn columns_at(&self, indices: &[usize]) -> Result<Self, Error> {
         if indices.is_empty() {
             return Err(Error::Data(
@@ -87,6 +87,11 @@ impl Dataset {
             return Err(Error::Data(format!(
                 "there is no column {index}: the last is {last}"
             )));
+        }
+        if self.is_whitened() {
+            let message =
+                "a whitened set's columns belong together: choose columns before it is whitened";
+            return Err(Error::Data(message.to_owned()));
         }
         let mut values = Vec::with_capacity(self.len() * indices.len());
         for row in self.raw_rows() {
@@ -100,6 +105,7 @@ impl Dataset {
             units: self.units.as_ref().map(|units| Units {
                 mean: indices.iter().map(|i| units.mean[*i]).collect(),
                 std: indices.iter().map(|i| units.std[*i]).collect(),
+                lower: None,
             }),
             texts: indices.iter().map(|i| self.texts[*i].clone()).collect(),
             dropped: self.dropped,

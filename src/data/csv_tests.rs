@@ -426,7 +426,7 @@ fn columns_of_text_are_kept_and_refused_as_numbers() {
         data.points().err(),
         data.standardised().err(),
         data.rows().err(),
-        data.standardised_like(&data).err(),
+        data.scaled_like(&data).err(),
     ];
     let [points, standardised, rows, _] =
         messages.map(|error| error.map(|error| error.to_string()));

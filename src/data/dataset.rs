@@ -1,6 +1,7 @@
 //! A finite set of points.
 
 use super::source::Data;
+use crate::cholesky::Cholesky;
 use crate::tensors::{Points, points, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
@@ -46,11 +47,13 @@ pub struct Dataset {
     pub(super) checks: Checks,
 }
 
-/// What was taken out of the columns: original = mean + std · kept.
+/// What was taken out of the columns: original = mean + std · kept, or mean + std · L kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Units {
     pub(super) mean: Vec<f64>,
     pub(super) std: Vec<f64>,
+    /// L, of a whitened set.
+    pub(super) lower: Option<Cholesky>,
 }
 
 /// What was found out about a set, once: what keeps its columns from being used as numbers, and in single
@@ -236,8 +239,10 @@ impl fmt::Display for Dataset {
             // In one line.
             write!(f, ": {}{more}", shown.replace(char::is_control, " "))?;
         }
-        if self.units.is_some() {
-            f.write_str(" (standardised)")?;
+        match &self.units {
+            Some(Units { lower: None, .. }) => f.write_str(" (standardised)")?,
+            Some(_) => f.write_str(" (whitened)")?,
+            None => {}
         }
         if let Some(texts) = self.text_columns() {
             write!(f, "; text in {texts}")?;

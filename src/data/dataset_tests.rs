@@ -148,12 +148,14 @@ fn rescaling_refuses_what_cannot_be_done() {
     assert!(message(named.standardised()).contains("column \"flat\""));
 
     let (data, z) = (ten(), ten().standardised().unwrap());
-    assert!(message(data.standardised_like(&data)).contains("call `standardised` on it first"));
-    assert!(message(z.standardised_like(&z)).contains("standardised already"));
-    assert_eq!(data.standardised_like(&z).unwrap(), z);
+    assert!(
+        message(data.scaled_like(&data)).contains("call `standardised` or `whitened` on it first")
+    );
+    assert!(message(z.scaled_like(&z)).contains("standardised already"));
+    assert_eq!(data.scaled_like(&z).unwrap(), z);
     let turned = data.columns(&["c", "b", "a"]).unwrap();
-    assert!(message(turned.standardised_like(&z)).contains("c, b, a here and a, b, c"));
-    assert!(message(named.standardised_like(&z)).contains("(N, 3)"));
+    assert!(message(turned.scaled_like(&z)).contains("c, b, a here and a, b, c"));
+    assert!(message(named.scaled_like(&z)).contains("(N, 3)"));
     let flat: Points = device().unwrap().zeros_like(&(4, 2));
     assert!(message(z.restore(&flat)).contains("(4, 2), but (B, 3), as the data set has"));
     let same: Points = device().unwrap().ones_like(&(4, 3));
@@ -249,4 +251,51 @@ fn scales_far_from_one_are_standardised() {
             && error.contains("`.columns_at(&[2])`"),
         "{error}"
     );
+}
+
+#[test]
+fn a_whitened_set_has_covariance_one_and_comes_back() {
+    let normal = |seed| {
+        let noise = crate::normals(600, &mut crate::rng(seed));
+        let rows = noise.chunks(3).map(|ξ| {
+            let ξ: Vec<f64> = ξ.iter().map(|ξ| f64::from(*ξ)).collect();
+            [10.0 + ξ[0], 5.0 * ξ[0] + 0.1 * ξ[1], 1e6 * (ξ[2] - ξ[1])]
+        });
+        Dataset::new(&rows.collect::<Vec<_>>()).unwrap()
+    };
+    let (data, others) = (normal(0), normal(1));
+    let z = data.whitened().unwrap();
+    let (mean, covariance) = crate::cholesky::moments(&z.values, 3, &[1.0; 200]);
+    for (i, entry) in covariance.iter().enumerate() {
+        let exact = f64::from(u8::from(i % 4 == 0));
+        assert!((entry - exact).abs() < 1e-9 && mean[i % 3].abs() < 1e-12);
+    }
+    let near = |a: &[f64], b: &[f64]| {
+        a.iter()
+            .zip(b)
+            .all(|(a, b)| (a - b).abs() < 1e-5 * b.abs().max(1.0))
+    };
+    assert!(near(
+        &z.restore_rows(&z.points().unwrap()).unwrap(),
+        &data.values
+    ));
+    let like = others.scaled_like(&z).unwrap();
+    assert!(near(
+        &like.restore_rows(&like.points().unwrap()).unwrap(),
+        &others.values
+    ));
+    // The volume of the covariance: det Σ = 1 · 0.1² · (1e6)² in expectation, as the columns were made.
+    assert!(
+        (z.log_volume() - 1e5f64.ln()).abs() < 0.3,
+        "{}",
+        z.log_volume()
+    );
+    assert_eq!(
+        (z.whitened().unwrap(), z.standardised().unwrap()),
+        (z.clone(), z.clone())
+    );
+    assert!(message(z.columns_at(&[0])).contains("belong together"));
+    assert!(format!("{z}").contains("(whitened)"));
+    let twice = Dataset::new(&[[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]).unwrap();
+    assert!(message(twice.whitened()).contains("column 1 (from 0) is a sum of multiples"));
 }

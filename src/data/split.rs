@@ -8,7 +8,7 @@ impl Dataset {
     /// of the rows, the columns' names and, of a standardised set, its units.
     ///
     /// Three parts are two calls: the rest is split once more. Standardise after splitting, by the rows to train on
-    /// alone ([`Dataset::standardised_like`]), or the others are no longer unseen.
+    /// alone ([`Dataset::scaled_like`]), or the others are no longer unseen.
     ///
     /// # Errors
     /// If the share does not lie between 0 and 1, or a part would have no row.

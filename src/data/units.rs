@@ -3,6 +3,7 @@
 use super::dataset::{Dataset, Units};
 use super::missing::{fits_single, listed};
 use crate::Error;
+use crate::cholesky::{Cholesky, moments};
 use crate::tensors::{Points, points, to_vec};
 use dfdx::shapes::HasShape;
 
@@ -34,11 +35,15 @@ impl Dataset {
     /// ```
     /// PyTorch equivalent: `(x - x.mean(0)) / x.std(0, correction=0)`.
     pub fn standardised(&self) -> Result<Self, Error> {
+        if self.is_whitened() {
+            return Ok(self.clone());
+        }
         self.check_numbers()?;
         let (d, n) = (self.dimension, self.len() as f64);
         let mut units = Units {
             mean: vec![0.0; d],
             std: vec![0.0; d],
+            lower: None,
         };
         for row in self.raw_rows() {
             units
@@ -86,7 +91,69 @@ impl Dataset {
         Ok(self.scaled(&units))
     }
 
-    /// This set on the scale of another one: the test set as the training set was standardised.
+    /// The set with mean 0 and covariance I: standardised, z, and then L⁻¹ z, where L Lᵀ is the covariance of z with L lower
+    /// triangular. A column is then what it adds to those before it, in its own spread.
+    ///
+    /// For samplers and noise that treat all directions alike, where columns go together. [`Dataset::restore`] leads back
+    /// to the units of the file.
+    ///
+    /// # Errors
+    /// As [`Dataset::standardised`], or if a column is a sum of multiples of others, or there are not more rows than
+    /// columns.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::new(&[[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [3.0, 6.0]])?;
+    /// let z = data.whitened()?.points()?;
+    /// let (a, b): (Vec<f32>, Vec<f32>) = z.as_vec().chunks(2).map(|z| (z[0], z[1])).unzip();
+    /// let product: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+    /// assert!(product.abs() < 1e-6);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn whitened(&self) -> Result<Self, Error> {
+        if self.is_whitened() {
+            return Ok(self.clone());
+        }
+        let standardised = self.standardised()?;
+        let ones = vec![1.0; self.len()];
+        let (_, covariance) = moments(&standardised.values, self.dimension, &ones);
+        let lower = Cholesky::of(&covariance, self.dimension).map_err(|column| {
+            Error::Data(format!(
+                "{} is a sum of multiples of those before it, or there are no more rows than columns ({}): leave it out",
+                self.label(column),
+                self.len()
+            ))
+        })?;
+        let mut values = standardised.values.clone();
+        for row in values.chunks_exact_mut(self.dimension) {
+            row.copy_from_slice(&lower.solve(row));
+        }
+        let mut set = standardised.with_values(values);
+        set.units
+            .iter_mut()
+            .for_each(|units| units.lower = Some(lower.clone()));
+        Ok(set)
+    }
+
+    pub(super) fn is_whitened(&self) -> bool {
+        self.units
+            .as_ref()
+            .is_some_and(|units| units.lower.is_some())
+    }
+
+    /// ln |det ∂x/∂z| of points z of this set and their originals x: Σ_d ln s_d of a standardised set, Σ_d ln (s_d L_dd) of a
+    /// whitened one, 0 otherwise. A density of z has -log p(x) = -log p(z) + this, in the units of the file.
+    pub fn log_volume(&self) -> f64 {
+        let Some(units) = &self.units else {
+            return 0.0;
+        };
+        let lower = units.lower.iter().flat_map(Cholesky::diagonal);
+        units.std.iter().copied().chain(lower).map(f64::ln).sum()
+    }
+
+    /// This set on the scale of another one: the test set as the training set was standardised, or whitened.
     ///
     /// # Errors
     /// If the other set is not standardised, this one is already, or the two have different
@@ -97,15 +164,17 @@ impl Dataset {
     /// use energy_discrepancy::prelude::*;
     ///
     /// let train = Dataset::new(&[[1.0], [3.0]])?.standardised()?;
-    /// let test = Dataset::new(&[[4.0]])?.standardised_like(&train)?;
+    /// let test = Dataset::new(&[[4.0]])?.scaled_like(&train)?;
     /// let z: Points = test.points()?;
     /// assert_eq!(z.as_vec(), [2.0]);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn standardised_like(&self, other: &Dataset) -> Result<Self, Error> {
+    pub fn scaled_like(&self, other: &Dataset) -> Result<Self, Error> {
         let wrong = |message: &str| Err(Error::Data(message.to_owned()));
         let Some(units) = &other.units else {
-            return wrong("the other set is not standardised: call `standardised` on it first");
+            return wrong(
+                "the other set is not standardised: call `standardised` or `whitened` on it first",
+            );
         };
         if self.units.is_some() {
             return wrong("this set is standardised already: use it as it was read");
@@ -128,12 +197,15 @@ impl Dataset {
         Ok(self.scaled(units))
     }
 
-    /// (x - mean)/std, with what a former standardisation took out kept in the units.
+    /// (x - mean)/std, and L⁻¹ of it, with what a former standardisation took out kept in the units.
     fn scaled(&self, units: &Units) -> Self {
         let mut values = self.values.clone();
         for row in values.chunks_exact_mut(self.dimension) {
             let each = row.iter_mut().zip(&units.mean).zip(&units.std);
             each.for_each(|((x, mean), std)| *x = (*x - mean) / std);
+            if let Some(lower) = &units.lower {
+                row.copy_from_slice(&lower.solve(row));
+            }
         }
         let mut units = units.clone();
         if let Some(before) = &self.units {
@@ -158,14 +230,14 @@ impl Dataset {
         self.units.as_ref().map(|units| units.std.as_slice())
     }
 
-    /// Points of the standardised space in the original units, x_d = m_d + s_d z_d, `(B, D)` to
-    /// `(B, D)`. Without [`Dataset::standardised`] they come back as they are.
+    /// Points of the standardised space in the original units, x_d = m_d + s_d z_d (of the whitened one, m_d + s_d (L z)_d),
+    /// `(B, D)` to `(B, D)`. Without [`Dataset::standardised`] they come back as they are.
     ///
     /// # Errors
     /// If the points have another dimension than the set, or single precision cannot hold a column of the
     /// original (time stamps, for example): [`Dataset::restore_rows`] can.
     pub fn restore(&self, x: &Points) -> Result<Points, Error> {
-        if let Some(Units { mean, std }) = &self.units
+        if let Some(Units { mean, std, .. }) = &self.units
             && let Some(i) = (0..mean.len()).find(|i| !fits_single(mean[*i], std[*i]))
         {
             return Err(Error::Data(format!(
@@ -194,8 +266,11 @@ impl Dataset {
             return Err(Error::shape("x", shape, expected));
         }
         let mut rows: Vec<f64> = to_vec(x).into_iter().map(f64::from).collect();
-        if let Some(Units { mean, std }) = &self.units {
+        if let Some(Units { mean, std, lower }) = &self.units {
             for row in rows.chunks_exact_mut(shape.1.max(1)) {
+                if let Some(lower) = lower {
+                    row.copy_from_slice(&lower.times(row));
+                }
                 for ((value, mean), std) in row.iter_mut().zip(mean).zip(std) {
                     *value = *value * std + mean;
                 }

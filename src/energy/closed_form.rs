@@ -3,6 +3,10 @@
 use crate::Error;
 use crate::tensors::{DeviceError, Points, TapedPoints, TapedValues, Values, from_f64, to_vec};
 use dfdx::prelude::*;
+use rayon::prelude::*;
+
+/// So many points, at least, are the work of one thread.
+const FEW: usize = 64;
 
 /// The points in double precision, if they have the dimension.
 pub(crate) fn rows(what: &str, dimension: usize, x: &Points) -> Result<Vec<Vec<f64>>, Error> {
@@ -22,18 +26,22 @@ pub(crate) fn rows(what: &str, dimension: usize, x: &Points) -> Result<Vec<Vec<f
 pub(crate) fn energies(
     x: &Points,
     rows: &[Vec<f64>],
-    energy: impl Fn(&[f64]) -> f64,
+    energy: impl Fn(&[f64]) -> f64 + Sync,
 ) -> Result<Values, Error> {
-    from_f64(x.device(), rows.iter().map(|x| energy(x)), (rows.len(),))
+    let energies = rows.par_iter().with_min_len(FEW).map(|x| energy(x));
+    let energies: Vec<f64> = energies.collect();
+    from_f64(x.device(), energies.into_iter(), (rows.len(),))
 }
 
 /// Their slopes.
 pub(crate) fn slopes(
     x: &Points,
     rows: &[Vec<f64>],
-    slopes: impl Fn(&[f64]) -> Vec<f64>,
+    slopes: impl Fn(&[f64]) -> Vec<f64> + Sync,
 ) -> Result<Points, Error> {
-    from_f64(x.device(), rows.iter().flat_map(|x| slopes(x)), *x.shape())
+    let slopes = rows.par_iter().with_min_len(FEW).map(|x| slopes(x));
+    let slopes: Vec<Vec<f64>> = slopes.collect();
+    from_f64(x.device(), slopes.into_iter().flatten(), *x.shape())
 }
 
 /// Energies on the points' tape, from what they and their slopes are.

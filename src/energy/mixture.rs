@@ -1,15 +1,18 @@
 //! Gaussian mixtures in closed form.
 
 use super::{Along, Energy, Jets, closed_form};
+use crate::cholesky::Cholesky;
+use crate::log_sum_exp::log_sum_exp;
 use crate::tensors::{GradientTape, Points, TapedPoints, TapedValues, Values, from_f64, to_vec};
 use crate::{Error, Rng};
 use dfdx::prelude::*;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A mixture of K isotropic Gaussians in D dimensions.
+/// A mixture of K Gaussians in D dimensions.
 ///
-/// p(x) = Σ_k π_k N(x; μ_k, σ_k² I), with energy U(x) = -log p(x), normalised.
+/// p(x) = Σ_k π_k N(x; μ_k, Σ_k), with energy U(x) = -log p(x), normalised; Σ_k = σ_k² I where it is made of standard
+/// deviations. To some points: [`GaussianMixture::fit`], and a kernel density estimate, [`GaussianMixture::kde`].
 ///
 /// # Examples
 /// The density of Figure 1 of the paper, 0.2 N(-5, 1) + 0.8 N(5, 1):
@@ -28,7 +31,94 @@ use rand_distr::{Distribution, StandardNormal};
 pub struct GaussianMixture {
     weights: Vec<f64>,
     means: Vec<Vec<f64>>,
-    stds: Vec<f64>,
+    spreads: Vec<Spread>,
+    /// log π_k - ½ log det(2π Σ_k), what does not depend on x.
+    log_scales: Vec<f64>,
+}
+
+/// How wide a component is.
+#[derive(Clone, Debug, PartialEq)]
+enum Spread {
+    /// σ, of σ² I.
+    Std(f64),
+    /// Of Σ.
+    Full(Cholesky),
+}
+
+impl Spread {
+    /// (x - μ)ᵀ Σ⁻¹ (x - μ).
+    fn squared(&self, x: &[f64], mean: &[f64]) -> f64 {
+        match self {
+            Spread::Std(std) => {
+                let squared: f64 = mean.iter().zip(x).map(|(m, x)| (x - m).powi(2)).sum();
+                squared / (std * std)
+            }
+            Spread::Full(cholesky) => square(&cholesky.solve(&difference(x, mean))),
+        }
+    }
+
+    /// Σ⁻¹ (x - μ).
+    fn pull(&self, x: &[f64], mean: &[f64]) -> Vec<f64> {
+        match self {
+            Spread::Std(std) => {
+                let precision = 1.0 / (std * std);
+                x.iter()
+                    .zip(mean)
+                    .map(|(x, m)| (x - m) * precision)
+                    .collect()
+            }
+            Spread::Full(cholesky) => {
+                cholesky.solve_transposed(&cholesky.solve(&difference(x, mean)))
+            }
+        }
+    }
+
+    /// vᵀ Σ⁻¹ v.
+    fn precision_along(&self, v: &[f64]) -> f64 {
+        match self {
+            Spread::Std(std) => square(v) * (1.0 / (std * std)),
+            Spread::Full(cholesky) => square(&cholesky.solve(v)),
+        }
+    }
+
+    /// ½ ln det(2π Σ).
+    fn log_volume(&self, dimension: usize) -> f64 {
+        let half = 0.5 * dimension as f64;
+        match self {
+            Spread::Std(std) => half * (2.0 * std::f64::consts::PI * std * std).ln(),
+            Spread::Full(cholesky) => {
+                half * (2.0 * std::f64::consts::PI).ln()
+                    + cholesky.diagonal().map(f64::ln).sum::<f64>()
+            }
+        }
+    }
+
+    /// The standard deviation of the first coordinate.
+    fn first_std(&self) -> f64 {
+        match self {
+            Spread::Std(std) => *std,
+            Spread::Full(cholesky) => cholesky.diagonal().next().unwrap_or(0.0),
+        }
+    }
+
+    /// Σ, row after row.
+    fn covariance(&self, dimension: usize) -> Vec<f64> {
+        match self {
+            Spread::Std(std) => {
+                let entry = |i: usize| std * std * f64::from(u8::from(i % (dimension + 1) == 0));
+                (0..dimension * dimension).map(entry).collect()
+            }
+            Spread::Full(cholesky) => cholesky.product(),
+        }
+    }
+}
+
+fn difference(x: &[f64], mean: &[f64]) -> Vec<f64> {
+    x.iter().zip(mean).map(|(x, m)| x - m).collect()
+}
+
+fn square(v: &[f64]) -> f64 {
+    v.iter().map(|v| v * v).sum()
 }
 
 impl GaussianMixture {
@@ -84,21 +174,50 @@ impl GaussianMixture {
                 "positive and finite",
             ));
         }
-        Ok(Self {
-            weights: weights.iter().map(|p| p / total).collect(),
-            means: means.iter().map(|mean| mean.as_ref().to_vec()).collect(),
-            stds: stds.to_vec(),
-        })
+        Ok(Self::of(
+            weights.iter().map(|p| p / total).collect(),
+            means.iter().map(|mean| mean.as_ref().to_vec()).collect(),
+            stds.iter().copied().map(Spread::Std).collect(),
+        ))
+    }
+
+    /// Of what is known to be possible.
+    fn of(weights: Vec<f64>, means: Vec<Vec<f64>>, spreads: Vec<Spread>) -> Self {
+        let each = weights.iter().zip(&means).zip(&spreads);
+        let scale = |((p, mean), spread): ((&f64, &Vec<f64>), &Spread)| {
+            p.ln() - spread.log_volume(mean.len())
+        };
+        Self {
+            log_scales: each.map(scale).collect(),
+            weights,
+            means,
+            spreads,
+        }
     }
 
     /// Components of the same weight and standard deviation, known to be possible.
     pub(crate) fn equal(means: Vec<Vec<f64>>, std: f64) -> Self {
         let k = means.len();
-        Self {
-            weights: vec![1.0 / k as f64; k],
-            stds: vec![std; k],
-            means,
+        Self::of(vec![1.0 / k as f64; k], means, vec![Spread::Std(std); k])
+    }
+
+    /// Components whose weights add up to 1, and with these covariances, known to be possible.
+    pub(crate) fn of_covariances(components: Vec<(f64, Vec<f64>, Cholesky)>) -> Self {
+        let (mut weights, mut means, mut spreads) = (Vec::new(), Vec::new(), Vec::new());
+        for (weight, mean, covariance) in components {
+            weights.push(weight);
+            means.push(mean);
+            spreads.push(Spread::Full(covariance));
         }
+        Self::of(weights, means, spreads)
+    }
+
+    /// π, μ and Σ of each component; Σ is `(D, D)`, row after row.
+    pub fn components(&self) -> impl Iterator<Item = (f64, &[f64], Vec<f64>)> {
+        let each = self.weights.iter().zip(&self.means).zip(&self.spreads);
+        each.map(|((weight, mean), spread)| {
+            (*weight, mean.as_slice(), spread.covariance(mean.len()))
+        })
     }
 
     /// The dimension D.
@@ -106,7 +225,7 @@ impl GaussianMixture {
         self.means[0].len()
     }
 
-    /// The mixture convolved with N(0, t I): every variance σ_k² becomes σ_k² + t.
+    /// The mixture convolved with N(0, t I): every Σ_k becomes Σ_k + t I.
     ///
     /// # Errors
     /// If the variance t is negative or not finite.
@@ -118,11 +237,25 @@ impl GaussianMixture {
                 "a variance: finite and not negative",
             ));
         }
-        let stds = self.stds.iter().map(|s| (s * s + t).sqrt()).collect();
-        Ok(Self {
-            stds,
-            ..self.clone()
-        })
+        let d = self.dimension();
+        let wider = |spread: &Spread| match spread {
+            Spread::Std(std) => Ok(Spread::Std((std * std + t).sqrt())),
+            Spread::Full(cholesky) => {
+                let mut covariance = cholesky.product();
+                covariance
+                    .iter_mut()
+                    .step_by(d + 1)
+                    .for_each(|entry| *entry += t);
+                let fails = |_| Error::setting("t", t, "what keeps the covariances finite");
+                Ok(Spread::Full(Cholesky::of(&covariance, d).map_err(fails)?))
+            }
+        };
+        let spreads = self
+            .spreads
+            .iter()
+            .map(wider)
+            .collect::<Result<_, Error>>()?;
+        Ok(Self::of(self.weights.clone(), self.means.clone(), spreads))
     }
 
     /// log p at one point.
@@ -141,20 +274,14 @@ impl GaussianMixture {
     }
 
     pub(crate) fn log_density_unchecked(&self, x: &[f64]) -> f64 {
-        let terms = self.log_components(x);
-        let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        largest
-            + terms
-                .iter()
-                .map(|term| (term - largest).exp())
-                .sum::<f64>()
-                .ln()
+        log_sum_exp(self.log_components(x).into_iter())
     }
 
     /// The interval that holds all but about 1e-20 of a one-dimensional mixture, and the smallest
     /// standard deviation in it.
     pub(crate) fn support(&self) -> (f64, f64, f64) {
-        let ends = self.means.iter().zip(&self.stds);
+        let stds = || self.spreads.iter().map(Spread::first_std);
+        let ends = self.means.iter().zip(stds());
         let lowest = ends
             .clone()
             .map(|(m, s)| m[0] - 9.5 * s)
@@ -162,11 +289,11 @@ impl GaussianMixture {
         let highest = ends
             .map(|(m, s)| m[0] + 9.5 * s)
             .fold(f64::NEG_INFINITY, f64::max);
-        let narrowest = self.stds.iter().copied().fold(f64::INFINITY, f64::min);
+        let narrowest = stds().fold(f64::INFINITY, f64::min);
         (lowest, highest, narrowest)
     }
 
-    /// ∇U: with the pulls a_k = (x - μ_k)/σ_k² and the posterior
+    /// ∇U: with the pulls a_k = Σ_k⁻¹ (x - μ_k) and the posterior
     /// probabilities r_k of the components, ∇U = Σ_k r_k a_k.
     pub(crate) fn slopes(&self, x: &[f64]) -> Vec<f64> {
         let mut slopes = vec![0.0; x.len()];
@@ -179,28 +306,26 @@ impl GaussianMixture {
         slopes
     }
 
-    /// vᵀ (∇²U) v = (Σ_k r_k a_k · v)² + Σ_k r_k (|v|²/σ_k² - (a_k · v)²).
+    /// vᵀ (∇²U) v = (Σ_k r_k a_k · v)² + Σ_k r_k (vᵀ Σ_k⁻¹ v - (a_k · v)²).
     fn bend(&self, x: &[f64], v: &[f64]) -> f64 {
         let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
         let (mut slope, mut rest) = (0.0, 0.0);
-        for (r, pull, precision) in self.pulls(x) {
+        for (r, pull, spread) in self.pulls(x) {
             let along = dot(&pull, v);
             slope += r * along;
-            rest += r * (dot(v, v) * precision - along * along);
+            rest += r * (spread.precision_along(v) - along * along);
         }
         slope * slope + rest
     }
 
-    /// r_k, a_k and 1/σ_k² of each component.
-    fn pulls(&self, x: &[f64]) -> Vec<(f64, Vec<f64>, f64)> {
+    /// r_k, a_k and Σ_k of each component.
+    fn pulls(&self, x: &[f64]) -> Vec<(f64, Vec<f64>, &Spread)> {
         let logs = self.log_components(x);
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
-        let components = logs.iter().zip(&self.means).zip(&self.stds);
-        let each = components.map(|((log, mean), std)| {
-            let precision = 1.0 / (std * std);
-            let pull = x.iter().zip(mean).map(|(x, m)| (x - m) * precision);
-            ((log - largest).exp() / total, pull.collect(), precision)
+        let components = logs.iter().zip(&self.means).zip(&self.spreads);
+        let each = components.map(|((log, mean), spread)| {
+            ((log - largest).exp() / total, spread.pull(x, mean), spread)
         });
         each.collect()
     }
@@ -218,30 +343,20 @@ impl GaussianMixture {
                 break;
             }
         }
-        let std = self.stds[chosen];
-        let noise = |mean: &f64| {
-            let ξ: f64 = StandardNormal.sample(&mut *rng);
-            mean + std * ξ
+        let mean = &self.means[chosen];
+        let noise: Vec<f64> = StandardNormal.sample_iter(rng).take(mean.len()).collect();
+        let noise = match &self.spreads[chosen] {
+            Spread::Std(std) => noise.into_iter().map(|ξ| std * ξ).collect(),
+            Spread::Full(cholesky) => cholesky.times(&noise),
         };
-        self.means[chosen].iter().map(noise).collect()
+        mean.iter().zip(noise).map(|(mean, ξ)| mean + ξ).collect()
     }
 
-    /// log π_k + log N(x; μ_k, σ_k² I) for each component.
-    fn log_components(&self, x: &[f64]) -> Vec<f64> {
-        let components = self.means.iter().zip(&self.stds).zip(self.log_scales());
+    /// log π_k + log N(x; μ_k, Σ_k) for each component.
+    pub(crate) fn log_components(&self, x: &[f64]) -> Vec<f64> {
+        let components = self.means.iter().zip(&self.spreads).zip(&self.log_scales);
         components
-            .map(|((mean, std), log_scale)| {
-                let squared: f64 = mean.iter().zip(x).map(|(m, x)| (x - m).powi(2)).sum();
-                log_scale - 0.5 * squared / (std * std)
-            })
-            .collect()
-    }
-
-    /// log π_k - D/2 log(2π σ_k²), what does not depend on x.
-    fn log_scales(&self) -> Vec<f64> {
-        let half = 0.5 * self.dimension() as f64;
-        let each = self.weights.iter().zip(&self.stds);
-        each.map(|(p, s)| p.ln() - half * (2.0 * std::f64::consts::PI * s * s).ln())
+            .map(|((mean, spread), log_scale)| log_scale - 0.5 * spread.squared(x, mean))
             .collect()
     }
 }
@@ -327,7 +442,7 @@ mod tests {
     #[test]
     fn smoothing_adds_variance() {
         let p = two_modes().smoothed(0.51).unwrap();
-        assert!((p.stds[0] - 1.0).abs() < 1e-12);
+        assert!((p.spreads[0].first_std() - 1.0).abs() < 1e-12);
         assert!(two_modes().smoothed(-1.0).is_err());
     }
 

@@ -142,6 +142,32 @@ impl Mlp {
         self
     }
 
+    /// The same net with the weights and the bias of its last layer at 0: U = 0 everywhere, until it is trained. For a net
+    /// that tilts a density ([`Tilted`](super::Tilted)).
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let net = Mlp::softplus(&[2, 8, 1], 0)?.starting_at_zero()?;
+    /// assert_eq!(net.energy(&points(vec![1.0, -2.0], (1, 2))?)?.as_vec(), [0.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn starting_at_zero(mut self) -> Result<Self, Error> {
+        let mut values = self.flat_parameters();
+        let last = self.widths[self.widths.len() - 2] + 1;
+        values
+            .iter_mut()
+            .rev()
+            .take(last)
+            .for_each(|value| *value = 0.0);
+        self.set_flat_parameters(&values)?;
+        Ok(self)
+    }
+
     /// The net as an expression of its points, for one of which it is a part.
     pub(super) fn expression(&self) -> Expr {
         layers(&self.widths, self.activation)

@@ -14,10 +14,12 @@ pub(crate) mod checked;
 pub(crate) mod closed_form;
 mod derivative;
 mod double;
+mod expectation_maximisation;
 mod expression;
 #[cfg(not(feature = "cuda"))]
 mod flat;
 mod function;
+mod kernel_density;
 mod latent_prior;
 #[cfg(not(feature = "cuda"))]
 mod lowering;
@@ -31,6 +33,7 @@ mod parameters;
 mod plan;
 mod pull_back;
 mod terms;
+mod tilted;
 mod trainable;
 pub(crate) mod weights;
 mod window;
@@ -47,6 +50,7 @@ pub(crate) use parameters::backward;
 pub use parameters::{Parameter, Parameters};
 pub use pull_back::TapedLoss;
 pub use terms::{Asks, Terms};
+pub use tilted::Tilted;
 pub use trainable::Trainable;
 pub use window::Window;
 

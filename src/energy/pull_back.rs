@@ -126,7 +126,7 @@ fn evaluate(terms: &Terms, numbers: &[f64]) -> (f64, Vec<f32>) {
 }
 
 /// U, the slopes and the curvature of each point, one point after the other.
-fn joined(jets: &Jets) -> Vec<f64> {
+pub(super) fn joined(jets: &Jets) -> Vec<f64> {
     let directions = jets.slopes.shape().1;
     let (energy, slopes, curvature) = (
         to_vec(&jets.energy),
@@ -145,6 +145,6 @@ fn joined(jets: &Jets) -> Vec<f64> {
     numbers.map(|number| f64::from(*number)).collect()
 }
 
-fn doubles(values: &[f32]) -> Vec<f64> {
+pub(super) fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }

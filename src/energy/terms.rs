@@ -131,6 +131,30 @@ impl<'a> Terms<'a> {
         })
     }
 
+    /// The same loss of what an energy has above these numbers, `(T, width)`: for energies that are sums, of which one part
+    /// is known.
+    ///
+    /// # Errors
+    /// If there are more or fewer numbers.
+    pub fn above<'b>(&'b self, numbers: &'b [f64]) -> Result<Terms<'b>, Error> {
+        let width = self.width();
+        if numbers.len() != self.count() * width {
+            let expected = format!("{} terms of {width}", self.count());
+            return Err(Error::shape("the numbers below", numbers.len(), expected));
+        }
+        let formula = move |first: usize, own: &[f64], slopes: &mut [f64]| {
+            let below = &numbers[first * width..];
+            let sums: Vec<f64> = own.iter().zip(below).map(|(a, b)| a + b).collect();
+            (self.formula)(first, &sums, slopes)
+        };
+        Ok(Terms {
+            rows: self.rows.clone(),
+            dimension: self.dimension,
+            asks: self.asks.clone(),
+            formula: Box::new(formula),
+        })
+    }
+
     /// What is asked at the points.
     pub fn asks(&self) -> &Asks {
         &self.asks

@@ -1,7 +1,7 @@
 //! The normalising constant in any dimension, by annealed importance sampling.
 
-use super::normaliser::log_sum_exp;
 use crate::energy::Energy;
+use crate::log_sum_exp::log_sum_exp;
 use crate::notebook::{Progress, StopButton};
 use crate::sample::{Hmc, Normal, State, Tempered};
 use crate::tensors::{Points, normals, points};

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::data::density::{Density, log_densities};
 use crate::energy::{Energy, checked};
+use crate::log_sum_exp::log_sum_exp;
 use crate::quadrature::Quadrature;
 use crate::tensors::{Points, to_vec};
 use dfdx::shapes::HasShape;
@@ -109,15 +110,4 @@ fn energies(energy: &dyn Energy, x: &Points) -> Result<Vec<f64>, Error> {
 pub(super) fn log_integral(grid: &Quadrature, energies: &[f64]) -> f64 {
     let terms = energies.iter().zip(grid.weights());
     log_sum_exp(terms.map(|(u, weight)| weight.ln() - u))
-}
-
-/// log Σ exp, without overflow. It is no number if one of the values is none.
-pub(super) fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
-    // `f64::max` passes over what is no number.
-    let larger = |a: f64, b: f64| if b.is_nan() || a < b { b } else { a };
-    let largest = terms.clone().fold(f64::NEG_INFINITY, larger);
-    if largest.is_infinite() {
-        return largest;
-    }
-    largest + terms.map(|term| (term - largest).exp()).sum::<f64>().ln()
 }
