@@ -68,6 +68,7 @@ pub use plotters;
 pub use preset::Preset;
 pub use quadrature::Quadrature;
 pub use rand;
+pub use table::Table;
 pub use tensors::{
     GradientTape, MaybeSend, Points, TapedPoints, TapedValues, Values, device, normal_points,
     normals, points, to_vec,

@@ -15,13 +15,13 @@ pub use crate::notebook::{self, Claims, Live, Progress, Results, StopButton};
 pub use crate::plot::{
     Chart, Color, ColorScale, DensityMap, Figure, ImageGrid, Legend, Line, PairMaps,
 };
-pub use crate::sample::{Hmc, Langevin, Mala, Sampler};
+pub use crate::sample::{Hmc, Imputation, Langevin, Mala, Sampler};
 pub use crate::train::{
     Adam, HeldOut, History, Metric, Objective, Optimiser, Schedule, Stopped, Sweep, Trainer,
     Training,
 };
 pub use crate::{
-    Error, Preset, Quadrature, Rng, device, normal_points, normals, points, rng, to_vec,
+    Error, Preset, Quadrature, Rng, Table, device, normal_points, normals, points, rng, to_vec,
 };
 pub use crate::{GradientTape, Points, TapedPoints, TapedValues, Values};
 pub use dfdx::shapes::HasShape;

@@ -101,21 +101,42 @@ pub fn debug_picture<E: fmt::Display>(
     text: &str,
     png: impl FnOnce() -> Result<Vec<u8>, E>,
 ) -> String {
-    // Set by evcxr for the process that runs the cells.
-    if std::env::var_os("EVCXR_IS_RUNTIME").is_none() {
+    if !is_runtime() {
         return text.to_owned();
     }
-    let text = stdout::quoted(text);
     match png() {
-        Ok(png) => {
-            let blocks = [("image/png", &*base64(&png)), ("text/plain", &text)].map(block);
-            format!("{text}\n{END}\n{}{BEGIN} evcxr/rest\n", blocks.concat())
-        }
+        Ok(png) => debug_content(text, ("image/png", &base64(&png))),
         Err(error) => {
             eprintln!("{error}");
-            text
+            stdout::quoted(text)
         }
     }
+}
+
+/// The same of Markdown, a table for example. Text of others in it must be escaped.
+///
+/// # Examples
+/// ```
+/// use evcxr_notebook::debug_markdown;
+/// assert_eq!(debug_markdown("a 1", || "| a |\n|---|\n| 1 |".into()), "a 1");
+/// ```
+pub fn debug_markdown(text: &str, markdown: impl FnOnce() -> String) -> String {
+    match is_runtime() {
+        true => debug_content(text, ("text/markdown", &stdout::quoted(&markdown()))),
+        false => text.to_owned(),
+    }
+}
+
+/// Set by evcxr for the process that runs the cells.
+fn is_runtime() -> bool {
+    std::env::var_os("EVCXR_IS_RUNTIME").is_some()
+}
+
+/// The text's block ended, content beside it, and a block for the rest.
+fn debug_content(text: &str, content: (&str, &str)) -> String {
+    let text = stdout::quoted(text);
+    let blocks = [content, ("text/plain", &text)].map(block);
+    format!("{text}\n{END}\n{}{BEGIN} evcxr/rest\n", blocks.concat())
 }
 
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT";

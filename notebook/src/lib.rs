@@ -21,7 +21,7 @@ mod stop;
 
 pub use cell::fail;
 pub use claims::{Claims, FailedClaims};
-pub use display::{Display, debug_picture, show_html};
+pub use display::{Display, debug_markdown, debug_picture, show_html};
 pub use live::{Live, Picture};
 pub use output::debug_text;
 pub use panics::watch as watch_panics;

@@ -52,24 +52,25 @@ impl Dataset {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn columns<S: AsRef<str>>(&self, names: &[S]) -> Result<Self, Error> {
+        let indices = names.iter().map(|name| self.position(name.as_ref()));
+        self.columns_at(&indices.collect::<Result<Vec<usize>, Error>>()?)
+    }
+
+    /// Where the column of this name is.
+    pub(super) fn position(&self, name: &str) -> Result<usize, Error> {
         let Some(known) = &self.names else {
             let message = "the columns have no names: choose by number with `columns_at`, or give \
                            them names with `with_names`";
             return Err(Error::Data(message.to_owned()));
         };
-        let find = |name: &S| {
-            let found = known.iter().position(|known| known == name.as_ref());
-            found.ok_or_else(|| {
-                let known: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
-                let known = known.join(", ");
-                let name = name.as_ref();
-                Error::Data(format!(
-                    "there is no column {name:?}: the columns are {known}"
-                ))
-            })
-        };
-        let indices: Vec<usize> = names.iter().map(find).collect::<Result<_, _>>()?;
-        self.columns_at(&indices)
+        let found = known.iter().position(|known| known == name);
+        found.ok_or_else(|| {
+            let known: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
+            let known = known.join(", ");
+            Error::Data(format!(
+                "there is no column {name:?}: the columns are {known}"
+            ))
+        })
     }
 
     /// The columns of these numbers, counted from 0, in this order.
@@ -207,7 +208,7 @@ impl Dataset {
     }
 
     /// A value as text.
-    fn shown(&self, column: usize, value: f64) -> String {
+    pub(super) fn shown(&self, column: usize, value: f64) -> String {
         match &self.texts[column] {
             _ if value.is_nan() => String::new(),
             Some(text) => text.levels[value as usize].clone(),

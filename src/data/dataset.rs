@@ -5,6 +5,7 @@ use crate::cholesky::Cholesky;
 use crate::tensors::{Points, points, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
+use evcxr_notebook::debug_markdown;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -258,9 +259,10 @@ impl fmt::Display for Dataset {
     }
 }
 
+/// The same, and below a notebook cell the first rows and a summary.
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&debug_markdown(&self.to_string(), || self.markdown()))
     }
 }
 

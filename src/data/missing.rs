@@ -57,6 +57,59 @@ impl Dataset {
         })
     }
 
+    /// The set without these values, each given by its row and its column, from 0: for trying out what fills gaps in.
+    ///
+    /// # Errors
+    /// If there is no such row or column, or the set is whitened, in which a value is part of several.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::new(&[[1.0, 2.0], [3.0, 4.0]])?.missing_at(&[(0, 1)])?;
+    /// assert!(data.to_string().contains("1 of 2 rows has missing values (1 in 1)"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn missing_at(&self, cells: &[(usize, usize)]) -> Result<Self, Error> {
+        if self.is_whitened() {
+            let reason =
+                "a whitened set's columns belong together: leave values out before it is whitened";
+            return Err(Error::Data(reason.to_owned()));
+        }
+        let mut values = self.values.clone();
+        for (row, column) in cells {
+            if *row >= self.len() || *column >= self.dimension {
+                let shape = (self.len(), self.dimension);
+                return Err(Error::Data(format!(
+                    "there is no value at [{row}, {column}] (from 0) of a set of shape {shape:?}"
+                )));
+            }
+            values[row * self.dimension + column] = f64::NAN;
+        }
+        Ok(self.with_values(values))
+    }
+
+    /// The values in the units of the file, NaN where one is missing, if the columns are those of another set.
+    pub(crate) fn with_gaps_like(&self, other: &Self) -> Result<Vec<f64>, Error> {
+        if self.dimension != other.dimension {
+            let found = (self.len(), self.dimension);
+            let expected = format!("(N, {}), the columns of the model's data,", other.dimension);
+            return Err(Error::shape("the rows", found, expected));
+        }
+        if let (Some(here), Some(there)) = (&self.names, &other.names)
+            && here != there
+        {
+            let (here, there) = (here.join(", "), there.join(", "));
+            return Err(Error::Data(format!(
+                "the rows have the columns {here}, and the model's data {there}: choose the same with `columns`"
+            )));
+        }
+        match self.text() {
+            Some(text) => Err(Error::Data(text)),
+            None => Ok(self.originals().collect()),
+        }
+    }
+
     /// What keeps the columns from being used as numbers, if anything does.
     pub(super) fn check_numbers(&self) -> Result<(), Error> {
         let found = self.checks.numbers.get_or_init(|| {

@@ -27,6 +27,7 @@ mod read;
 mod record;
 mod source;
 mod split;
+mod summary;
 pub mod toy;
 mod units;
 

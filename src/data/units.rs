@@ -201,11 +201,7 @@ impl Dataset {
     fn scaled(&self, units: &Units) -> Self {
         let mut values = self.values.clone();
         for row in values.chunks_exact_mut(self.dimension) {
-            let each = row.iter_mut().zip(&units.mean).zip(&units.std);
-            each.for_each(|((x, mean), std)| *x = (*x - mean) / std);
-            if let Some(lower) = &units.lower {
-                row.copy_from_slice(&lower.solve(row));
-            }
+            units.take_out(row);
         }
         let mut units = units.clone();
         if let Some(before) = &self.units {
@@ -266,17 +262,106 @@ impl Dataset {
             return Err(Error::shape("x", shape, expected));
         }
         let mut rows: Vec<f64> = to_vec(x).into_iter().map(f64::from).collect();
-        if let Some(Units { mean, std, lower }) = &self.units {
+        if let Some(units) = &self.units {
             for row in rows.chunks_exact_mut(shape.1.max(1)) {
-                if let Some(lower) = lower {
-                    row.copy_from_slice(&lower.times(row));
-                }
-                for ((value, mean), std) in row.iter_mut().zip(mean).zip(std) {
-                    *value = *value * std + mean;
-                }
+                units.restore(row);
             }
         }
         Ok(rows)
+    }
+}
+
+impl Dataset {
+    /// Other points of this set's space in the place of its own, `(B, D)`, with the same names and units: samples of a model
+    /// that was trained on it, to be looked at as the data are.
+    ///
+    /// # Errors
+    /// If the points have another dimension, or are not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::new(&[[1.0], [3.0]])?.with_names(&["mass"])?.standardised()?;
+    /// let sample = points(vec![0.5], (1, 1))?;
+    /// assert_eq!(data.with_points(&sample)?.column("mass")?, [2.5]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn with_points(&self, x: &Points) -> Result<Self, Error> {
+        if x.shape().1 != self.dimension {
+            let expected = format!("(B, {}), as the data set has,", self.dimension);
+            return Err(Error::shape("x", x.shape(), expected));
+        }
+        Ok(Self {
+            names: self.names.clone(),
+            units: self.units.clone(),
+            ..Self::from_points(x)?
+        })
+    }
+
+    /// Where points of this set's space lie whose originals have these values, of which some are free (NaN): an origin, and
+    /// directions of length 1 that are orthogonal to each other, as many as values are free.
+    pub(crate) fn plane(&self, original: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let d = self.dimension;
+        let units = self.units.as_ref();
+        let mean = |i: usize| units.map_or(0.0, |units| units.mean[i]);
+        let mut origin: Vec<f64> = original.to_vec();
+        for (i, value) in origin
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, value)| value.is_nan())
+        {
+            *value = mean(i);
+        }
+        units.iter().for_each(|units| units.take_out(&mut origin));
+        let mut directions: Vec<Vec<f64>> = Vec::new();
+        for free in (0..d).filter(|i| original[*i].is_nan()) {
+            let mut direction = vec![0.0; d];
+            direction[free] = 1.0;
+            if let Some(lower) = units.and_then(|units| units.lower.as_ref()) {
+                direction = lower.solve(&direction);
+            }
+            for other in &directions {
+                let along: f64 = direction.iter().zip(other).map(|(a, b)| a * b).sum();
+                direction
+                    .iter_mut()
+                    .zip(other)
+                    .for_each(|(a, b)| *a -= along * b);
+            }
+            let length = direction.iter().map(|a| a * a).sum::<f64>().sqrt();
+            direction.iter_mut().for_each(|a| *a /= length);
+            directions.push(direction);
+        }
+        (origin, directions)
+    }
+
+    /// All values in the units of the file, row after row.
+    pub(crate) fn originals(&self) -> impl Iterator<Item = f64> {
+        self.raw_rows().flat_map(|row| {
+            let mut row = row.to_vec();
+            self.units.iter().for_each(|units| units.restore(&mut row));
+            row
+        })
+    }
+}
+
+impl Units {
+    /// z of an original x.
+    pub(super) fn take_out(&self, row: &mut [f64]) {
+        let each = row.iter_mut().zip(&self.mean).zip(&self.std);
+        each.for_each(|((x, mean), std)| *x = (*x - mean) / std);
+        if let Some(lower) = &self.lower {
+            row.copy_from_slice(&lower.solve(row));
+        }
+    }
+
+    /// The original x of z.
+    pub(super) fn restore(&self, row: &mut [f64]) {
+        if let Some(lower) = &self.lower {
+            row.copy_from_slice(&lower.times(row));
+        }
+        let each = row.iter_mut().zip(&self.mean).zip(&self.std);
+        each.for_each(|((z, mean), std)| *z = *z * std + mean);
     }
 }
 

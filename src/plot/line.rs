@@ -42,6 +42,46 @@ impl Line {
         }
     }
 
+    /// How often values lie where, as a density: steps over `bins` equal bins from the least value to the most, of area 1.
+    ///
+    /// # Errors
+    /// If there is no bin, or no two different finite values.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let line = Line::histogram(&[0.0, 0.1, 0.2, 1.0], 2)?.label("data");
+    /// let chart = Chart::new("Three of four lie in the left half").line(line);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn histogram(values: &[f64], bins: usize) -> Result<Self, Error> {
+        if bins == 0 {
+            return Err(Error::setting("bins", 0, "at least 1"));
+        }
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let step = (high - low) / bins as f64;
+        if !(step.is_normal() && step > 0.0) || values.iter().any(|value| value.is_nan()) {
+            let reason = format!(
+                "a histogram of {} values from {low} to {high}",
+                values.len()
+            );
+            return Err(Error::Figure(reason));
+        }
+        let mut counts = vec![0.0; bins];
+        for value in values {
+            counts[(((value - low) / step) as usize).min(bins - 1)] += 1.0;
+        }
+        let area = values.len() as f64 * step;
+        let edges = (0..=bins).map(|bin| low + bin as f64 * step);
+        let x: Vec<f64> = edges.flat_map(|edge| [edge; 2]).collect();
+        let inner = counts.iter().flat_map(|count| [count / area; 2]);
+        let y: Vec<f64> = std::iter::once(0.0).chain(inner).chain([0.0]).collect();
+        let floor = vec![0.0; y.len()];
+        Ok(Self::new(&x, &y).band(&floor, &y))
+    }
+
     /// A pale area of the line's colour between two curves over the same x, below all lines: for
     /// example the range over seeds. A point that is not a number leaves a gap.
     pub fn band(mut self, low: &[f64], high: &[f64]) -> Self {

@@ -1,12 +1,14 @@
 //! Samplers: Markov chains that move points towards p ∝ exp(-U).
 
 mod hmc;
+mod imputation;
 mod langevin;
 mod mala;
 mod state;
 mod tempered;
 
 pub use hmc::Hmc;
+pub use imputation::{Cell, Imputation, Imputed};
 pub use langevin::Langevin;
 pub use mala::Mala;
 pub use state::State;
