@@ -135,6 +135,9 @@ impl<'a> Table<'a> {
             }
         }
         table.values.shrink_to_fit();
+        if let Some(described) = layout.described {
+            described.check(table.values.len() / layout.columns)?;
+        }
         match table.values.is_empty() {
             true => Err(format!(
                 "there are no points after line {}, which names the columns",

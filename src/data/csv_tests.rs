@@ -119,18 +119,13 @@ fn numbers_name_columns_where_it_shows() {
         &[&[1.0, 2.0], &[3.0, 4.0]],
     );
 
-    // No names above text: scikit-learn's and UCI's iris.
+    // No names above text: UCI's iris.
     let series = csv(",0\n0,0.5\n1,7\n").unwrap();
     assert_eq!(series.names().unwrap(), ["column 1", "0"]);
     let scores = csv("foo,0\nbar,0.5\nbaz,0.7\n").unwrap();
     assert_eq!((scores.len(), scores.names()), (3, None));
     let iris = csv("5.1,3.5,setosa\n4.9,3.0,setosa\n").unwrap();
     assert_eq!((iris.len(), iris.names()), (2, None));
-    check(
-        "3,2,setosa,virginica\n5.1,3.5,0\n4.9,3.0,0\n6.1,2.5,1\n",
-        None,
-        &[&[5.1, 3.5, 0.0], &[4.9, 3.0, 0.0], &[6.1, 2.5, 1.0]],
-    );
 
     // And by a call where it does not show.
     let read = csv("7,9\n1.5,2.5\n").unwrap();
@@ -158,6 +153,44 @@ fn numbers_name_columns_where_it_shows() {
     );
     let one = csv("7 9\n").unwrap().first_row_as_names();
     assert!(one.unwrap_err().to_string().contains("one row only"));
+}
+
+/// As scikit-learn's own tables begin.
+#[test]
+fn a_first_line_can_describe_the_table() {
+    let flowers: [&[f64]; 3] = [&[5.1, 3.5, 0.0], &[4.9, 3.0, 0.0], &[6.1, 2.5, 1.0]];
+    let rows = "5.1,3.5,0\n4.9,3.0,0\n6.1,2.5,1\n";
+    for first in ["3,2,setosa,virginica", "3,2,setosa", "3,3,a,b,c,d,e,f"] {
+        check(&format!("{first}\n{rows}"), None, &flowers);
+    }
+    check(
+        "3;2;setosa;virginica\n5,1;3,5;0\n4,9;3,0;0\n6,1;2,5;1\n",
+        None,
+        &flowers,
+    );
+    let missing = csv("2,2,setosa,virginica\n5.1,,0\n4.9,3.0,0\n").unwrap();
+    assert_eq!(
+        format!("{missing}"),
+        "Dataset of shape (2, 3); 1 of 2 rows has missing values (1 in 1)"
+    );
+    // More rows than tell how a table is written.
+    let many = |n: usize| format!("{n},1,a,b,c\n{}", "0.5,1\n".repeat(500));
+    assert_eq!(csv(&many(500)).unwrap().len(), 500);
+
+    let wrong = |n: usize| {
+        format!(
+            "line 1 gives {n} as the number of rows, and it is 500: get the file once more, or correct the line"
+        )
+    };
+    for n in [0, 7, 499, 501] {
+        assert_eq!(csv(&many(n)).unwrap_err(), wrong(n));
+    }
+    // A number of columns that is another one, and numbers that are not whole, describe nothing.
+    for first in ["3,4,setosa,virginica", "3.0,2,setosa,virginica"] {
+        assert!(csv(&format!("{first}\n{rows}")).is_err(), "{first}");
+    }
+    let text = csv("2,1,a\n3,1,b\n4,1,c\n").unwrap();
+    assert_eq!((text.len(), text.names()), (3, None));
 }
 
 #[test]

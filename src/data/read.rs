@@ -90,6 +90,10 @@ impl Dataset {
     /// 1, and the second `a` is `a.1`. If the first line has one name less than the others have cells,
     /// these begin with names of rows, as R writes them: they are left out.
     ///
+    /// **A description** is a first line as scikit-learn's own tables have it: two whole numbers N and
+    /// D and nothing but words behind them (`178,13,class_0,class_1,class_2`), above N rows of D
+    /// numbers, or of D + 1 where the last is the class. It is no row and gives no names.
+    ///
     /// **Lines** end in LF, CRLF or CR. Empty ones are skipped, and comments: lines that start with `#`,
     /// and what follows a number, a space and `#`.
     ///
@@ -98,7 +102,8 @@ impl Dataset {
     /// # Errors
     /// If the file is missing, is a folder, is no table of text (a web page, a spreadsheet, JSON and
     /// others are called by their names), is not UTF-8, has no points, has a line with more or fewer
-    /// cells than the others, or a first line that may and may not be names. Two columns of whole
+    /// cells than the others, a first line that may and may not be names, or one that describes more or
+    /// fewer rows than follow. Two columns of whole
     /// numbers between commas, without names, can be one with a decimal comma as well: the error asks
     /// which. The message names file and line.
     ///
