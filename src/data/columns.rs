@@ -52,6 +52,11 @@ impl Dataset {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn columns<S: AsRef<str>>(&self, names: &[S]) -> Result<Self, Error> {
+        self.columns_at(&self.numbers_of(names)?)
+    }
+
+    /// The numbers of the columns of these names.
+    pub(super) fn numbers_of<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<usize>, Error> {
         let Some(known) = &self.names else {
             let message = "the columns have no names: choose by number with `columns_at`, or give \
                            them names with `with_names`";
@@ -68,8 +73,7 @@ impl Dataset {
                 ))
             })
         };
-        let indices: Vec<usize> = names.iter().map(find).collect::<Result<_, _>>()?;
-        self.columns_at(&indices)
+        names.iter().map(find).collect()
     }
 
     /// The columns of these numbers, counted from 0, in this order.
@@ -103,12 +107,16 @@ impl Dataset {
             }),
             texts: indices.iter().map(|i| self.texts[*i].clone()).collect(),
             dropped: self.dropped,
+            filled: indices.iter().map(|i| self.filled[*i]).collect(),
             checks: Checks::default(),
         })
     }
 
     /// The cells of a column as text: as the file has them where the column is text, else as numbers
     /// are written, and empty where a value is missing.
+    ///
+    /// So a column of words or of numbers can label the points of the others: there is a text for each
+    /// row, in the order of the rows, also after [`Dataset::drop_missing_in`].
     ///
     /// # Errors
     /// If there is no column of this name.

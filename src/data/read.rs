@@ -65,7 +65,7 @@ impl Dataset {
     ///
     /// **Missing values** are empty cells, `NA`, `N/A`, `n/a`, `na`, `<NA>`, `#N/A`, `#NA`, `NaN` in
     /// any case, `NULL`, `null`, `Null`, `None`, `?`, `.`, `-` and `--`. [`Dataset::drop_missing`] drops
-    /// their rows.
+    /// their rows, [`Dataset::fill_missing_with_means`] fills them in.
     ///
     /// **Numbers** are `1.5`, `-2e-3`, or `1.0D+00` as Fortran writes them. A decimal comma is read
     /// where the separator is no comma, some of the first hundred lines have one that cannot group

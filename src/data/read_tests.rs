@@ -191,6 +191,7 @@ fn no_bytes_make_the_parsers_panic() {
                 format!("{data:?}"),
                 data.standardised(),
                 data.drop_missing(),
+                data.fill_missing_with_means(),
             );
             let _ = data.points();
             let again = data.first_row_as_names();
