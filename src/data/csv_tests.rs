@@ -773,7 +773,7 @@ fn files_of_other_kinds_are_called_by_their_names() {
         ),
         (
             b"PAR1\x15\x04\x15\x00\xff",
-            "it is Parquet: save its table as CSV",
+            "it is Parquet: call `read_parquet`, or save its table as CSV",
         ),
         (b"\x80\x04\x95\x10\x00", "it is a Python pickle"),
         (b"\x89HDF\r\n\x1a\n", "it is HDF5"),

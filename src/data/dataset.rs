@@ -68,8 +68,9 @@ pub(super) struct Checks {
 pub(super) struct Text {
     /// The different texts, in the order in which they occur.
     pub(super) levels: Vec<String>,
-    /// Line and column of the first cell that is no number, from 1, and the cell.
-    pub(super) line: usize,
+    /// Line and column of the first cell that is no number, from 1 and as messages call them, and the
+    /// cell.
+    pub(super) line: String,
     pub(super) column: String,
     pub(super) first: String,
     /// Cells that are numbers, and cells that are none and not missing.

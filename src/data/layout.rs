@@ -298,7 +298,7 @@ fn named_by(comment: &str, layout: &Layout) -> Option<Vec<String>> {
 }
 
 /// A name for each column: `column 2` where there is none, `a.1` for the second `a`.
-fn distinct<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn distinct<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     let named = |(index, cell): (usize, &str)| {
         let name = match cell {

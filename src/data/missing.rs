@@ -218,7 +218,7 @@ impl Dataset {
         if let Some(text) = texts.clone().find(|text| text.numbers > text.others) {
             let (numbers, all) = (text.numbers, text.numbers + text.others);
             return Some(format!(
-                "line {}, {}: {} ({numbers} of the column's {all} values are numbers): correct it, or choose \
+                "{}, {}: {} ({numbers} of the column's {all} values are numbers): correct it, or choose \
                  other columns{choose}",
                 text.line,
                 text.column,
@@ -229,12 +229,12 @@ impl Dataset {
         let is_nearly = hint(&first.first).is_some();
         let example = match is_nearly {
             true => format!(
-                "line {}, {}: {}",
+                "{}, {}: {}",
                 first.line,
                 first.column,
                 why_not(&first.first)
             ),
-            false => format!("{} in line {}", quoted(&first.first), first.line),
+            false => format!("{} in {}", quoted(&first.first), first.line),
         };
         let columns = self.text_columns()?;
         Some(format!(
