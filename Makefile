@@ -14,7 +14,7 @@ export JUPYTER_CONFIG_PATH := $(if $(JUPYTER_CONFIG_PATH),$(JUPYTER_CONFIG_PATH)
 export JUPYTER_PATH := $(CURDIR)/.kernel/share/jupyter$(if $(JUPYTER_PATH),:$(JUPYTER_PATH))
 
 .PHONY: help setup data lab run store test test-rust test-kernel test-browser test-python test-slow test-memory \
-	check-cuda test-cuda-on-cpu cuda-here bench compare
+	test-parquet check-cuda test-cuda-on-cpu cuda-here bench compare
 
 help:
 	@echo "make lab                 set up, and open the notebooks in JupyterLab"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-python         saved weights in numpy"
 	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
 	@echo "make test-memory         the fused operations under valgrind"
+	@echo "make test-parquet        the feature parquet: its clippy and tests"
 	@echo "make check-cuda          compiles with the feature cuda, without a GPU"
 	@echo "make test-cuda-on-cpu    runs the feature's tests, through stand-ins for NVIDIA's libraries"
 	@echo "make lab CUDA=1          any of these on the GPU (CUDA=auto: where there is one)"
@@ -87,6 +88,10 @@ test-memory:
 		ED_SIMD=$$level valgrind --quiet --error-exitcode=1 --leak-check=no \
 			$$(ls -t target/debug/deps/energy_discrepancy_kernels-* | grep -v '\.' | head -n 1) --skip twins || exit 1; \
 	done
+
+test-parquet:
+	cargo clippy --all-targets --features parquet -- -D warnings
+	cargo test --features parquet --lib data
 
 # The feature's tests without a GPU.
 test-cuda-on-cpu:

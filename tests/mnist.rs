@@ -242,6 +242,26 @@ fn a_folder_of_png_images_is_read_in_the_order_of_names() {
     let images = Images::read_png_folder(folder.path()).unwrap();
     assert_eq!(images.size(), (1, 2));
     assert_eq!(images.pixels(), [9, 8, 255, 76, 0, 29]);
+    for (images, expected) in [
+        (
+            images.clone(),
+            "3 images of 1 x 2 pixels; 2 colour images became grey",
+        ),
+        (
+            images.first(2).unwrap(),
+            "2 images of 1 x 2 pixels; 1 colour image became grey",
+        ),
+        (images.first(1).unwrap(), "1 image of 1 x 2 pixels"),
+    ] {
+        assert_eq!(
+            [format!("{images}"), format!("{images:?}")],
+            [expected, expected]
+        );
+    }
+    assert_eq!(
+        images.first(1).unwrap(),
+        Images::new((1, 2), vec![9, 8], None).unwrap()
+    );
     write_png(&at("d.png"), (2, 2), png::ColorType::Grayscale, &[0; 4]);
     let error = message();
     assert!(
@@ -256,6 +276,27 @@ fn a_folder_of_png_images_is_read_in_the_order_of_names() {
             .to_string()
             .contains("none")
     );
+}
+
+/// Saved with three values a pixel, or with a colour that nobody sees: nothing is lost.
+#[test]
+fn grey_images_saved_as_colours_are_not_called_coloured() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write_png(
+        &at("a.png"),
+        (1, 2),
+        png::ColorType::Rgb,
+        &[7, 7, 7, 255, 255, 255],
+    );
+    write_png(
+        &at("b.png"),
+        (1, 2),
+        png::ColorType::Rgba,
+        &[9, 9, 9, 255, 200, 0, 0, 0],
+    );
+    let images = Images::read_png_folder(folder.path()).unwrap();
+    assert_eq!(format!("{images}"), "2 images of 1 x 2 pixels");
 }
 
 #[test]

@@ -52,11 +52,18 @@ impl Dataset {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn columns<S: AsRef<str>>(&self, names: &[S]) -> Result<Self, Error> {
-        let indices = names.iter().map(|name| self.position(name.as_ref()));
-        self.columns_at(&indices.collect::<Result<Vec<usize>, Error>>()?)
+        self.columns_at(&self.numbers_of(names)?)
     }
 
-    /// Where the column of this name is.
+    /// The numbers of the columns of these names.
+    pub(super) fn numbers_of<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<usize>, Error> {
+        names
+            .iter()
+            .map(|name| self.position(name.as_ref()))
+            .collect()
+    }
+
+    /// The number of the column of this name.
     pub(super) fn position(&self, name: &str) -> Result<usize, Error> {
         let Some(known) = &self.names else {
             let message = "the columns have no names: choose by number with `columns_at`, or give \
@@ -110,12 +117,16 @@ impl Dataset {
             }),
             texts: indices.iter().map(|i| self.texts[*i].clone()).collect(),
             dropped: self.dropped,
+            filled: indices.iter().map(|i| self.filled[*i]).collect(),
             checks: Checks::default(),
         })
     }
 
     /// The cells of a column as text: as the file has them where the column is text, else as numbers
     /// are written, and empty where a value is missing.
+    ///
+    /// So a column of words or of numbers can label the points of the others: there is a text for each
+    /// row, in the order of the rows, also after [`Dataset::drop_missing_in`].
     ///
     /// # Errors
     /// If there is no column of this name.

@@ -70,13 +70,14 @@ struct Table<'a> {
     columns: Vec<Column>,
 }
 
+/// What is known of a column while its cells are read.
 #[derive(Default)]
-struct Column {
+pub(super) struct Column {
     /// Each word with its number, from the first record or from the first word on.
     words: Option<HashMap<Box<str>, u32>>,
     numbers: usize,
     others: usize,
-    /// Where the first cell is that is no number, and that cell.
+    /// The line of the first cell that is no number, and that cell.
     first: Option<(usize, Box<str>)>,
 }
 
@@ -87,7 +88,7 @@ impl Column {
     }
 
     /// The cell's place in the set's values.
-    fn take(&mut self, cell: &str, reading: Reading, line: usize) -> f64 {
+    pub(super) fn take(&mut self, cell: &str, reading: Reading, line: usize) -> f64 {
         match reading {
             Reading::Missing => return f64::NAN,
             Reading::Number(value) => {
@@ -114,6 +115,41 @@ impl Column {
         words.insert(cell.into(), number);
         f64::from(number)
     }
+
+    /// Its texts, if it has any; `line` is what messages call a line, and `label` the column.
+    fn into_text(self, line: &str, label: String) -> Option<Text> {
+        let (words, (number, cell)) = (self.words?, self.first?);
+        let mut levels = vec![String::new(); words.len()];
+        for (word, number) in words {
+            levels[number as usize] = word.into_string();
+        }
+        Some(Text {
+            levels,
+            line: format!("{line} {number}"),
+            column: label,
+            first: cell.into_string(),
+            numbers: self.numbers,
+            others: self.others,
+        })
+    }
+}
+
+/// The set of these columns, whose messages call a line `line`.
+pub(super) fn dataset(
+    values: Vec<f64>,
+    columns: Vec<Column>,
+    names: Option<Vec<String>>,
+    line: &str,
+) -> Result<Dataset, String> {
+    let mut data = Dataset::of(values, columns.len())?;
+    let text = |(index, column): (usize, Column)| {
+        let name = names.as_ref().map(|names| format!(" ({:?})", names[index]));
+        let label = format!("column {}{}", index + 1, name.unwrap_or_default());
+        column.into_text(line, label).map(Arc::new)
+    };
+    data.texts = columns.into_iter().enumerate().map(text).collect();
+    data.names = names;
+    Ok(data)
 }
 
 impl<'a> Table<'a> {
@@ -135,6 +171,9 @@ impl<'a> Table<'a> {
             }
         }
         table.values.shrink_to_fit();
+        if let Some(described) = layout.described {
+            described.check(table.values.len() / layout.columns)?;
+        }
         match table.values.is_empty() {
             true => Err(format!(
                 "there are no points after line {}, which names the columns",
@@ -190,27 +229,7 @@ impl<'a> Table<'a> {
 
     fn into_dataset(self) -> Result<Dataset, String> {
         let names = self.layout.names.clone();
-        let text = |(index, column): (usize, Column)| {
-            let (words, (line, cell)) = (column.words?, column.first?);
-            let mut levels = vec![String::new(); words.len()];
-            for (word, number) in words {
-                levels[number as usize] = word.into_string();
-            }
-            let name = names.as_ref().map(|names| format!(" ({:?})", names[index]));
-            Some(Arc::new(Text {
-                levels,
-                line,
-                column: format!("column {}{}", index + 1, name.unwrap_or_default()),
-                first: cell.into_string(),
-                numbers: column.numbers,
-                others: column.others,
-            }))
-        };
-        let texts = self.columns.into_iter().enumerate().map(text).collect();
-        let mut data = Dataset::of(self.values, self.layout.columns)?;
-        data.texts = texts;
-        data.names = names;
-        Ok(data)
+        dataset(self.values, self.columns, names, "line")
     }
 }
 

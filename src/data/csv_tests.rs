@@ -1,5 +1,6 @@
 use super::super::read::tests::values;
 use super::*;
+use crate::Error;
 
 /// The set of a table.
 pub(in crate::data) fn csv(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<Dataset, String> {
@@ -119,18 +120,13 @@ fn numbers_name_columns_where_it_shows() {
         &[&[1.0, 2.0], &[3.0, 4.0]],
     );
 
-    // No names above text: scikit-learn's and UCI's iris.
+    // No names above text: UCI's iris.
     let series = csv(",0\n0,0.5\n1,7\n").unwrap();
     assert_eq!(series.names().unwrap(), ["column 1", "0"]);
     let scores = csv("foo,0\nbar,0.5\nbaz,0.7\n").unwrap();
     assert_eq!((scores.len(), scores.names()), (3, None));
     let iris = csv("5.1,3.5,setosa\n4.9,3.0,setosa\n").unwrap();
     assert_eq!((iris.len(), iris.names()), (2, None));
-    check(
-        "3,2,setosa,virginica\n5.1,3.5,0\n4.9,3.0,0\n6.1,2.5,1\n",
-        None,
-        &[&[5.1, 3.5, 0.0], &[4.9, 3.0, 0.0], &[6.1, 2.5, 1.0]],
-    );
 
     // And by a call where it does not show.
     let read = csv("7,9\n1.5,2.5\n").unwrap();
@@ -158,6 +154,44 @@ fn numbers_name_columns_where_it_shows() {
     );
     let one = csv("7 9\n").unwrap().first_row_as_names();
     assert!(one.unwrap_err().to_string().contains("one row only"));
+}
+
+/// As scikit-learn's own tables begin.
+#[test]
+fn a_first_line_can_describe_the_table() {
+    let flowers: [&[f64]; 3] = [&[5.1, 3.5, 0.0], &[4.9, 3.0, 0.0], &[6.1, 2.5, 1.0]];
+    let rows = "5.1,3.5,0\n4.9,3.0,0\n6.1,2.5,1\n";
+    for first in ["3,2,setosa,virginica", "3,2,setosa", "3,3,a,b,c,d,e,f"] {
+        check(&format!("{first}\n{rows}"), None, &flowers);
+    }
+    check(
+        "3;2;setosa;virginica\n5,1;3,5;0\n4,9;3,0;0\n6,1;2,5;1\n",
+        None,
+        &flowers,
+    );
+    let missing = csv("2,2,setosa,virginica\n5.1,,0\n4.9,3.0,0\n").unwrap();
+    assert_eq!(
+        format!("{missing}"),
+        "Dataset of shape (2, 3); 1 of 2 rows has missing values (1 in 1)"
+    );
+    // More rows than tell how a table is written.
+    let many = |n: usize| format!("{n},1,a,b,c\n{}", "0.5,1\n".repeat(500));
+    assert_eq!(csv(&many(500)).unwrap().len(), 500);
+
+    let wrong = |n: usize| {
+        format!(
+            "line 1 gives {n} as the number of rows, and it is 500: get the file once more, or correct the line"
+        )
+    };
+    for n in [0, 7, 499, 501] {
+        assert_eq!(csv(&many(n)).unwrap_err(), wrong(n));
+    }
+    // A number of columns that is another one, and numbers that are not whole, describe nothing.
+    for first in ["3,4,setosa,virginica", "3.0,2,setosa,virginica"] {
+        assert!(csv(&format!("{first}\n{rows}")).is_err(), "{first}");
+    }
+    let text = csv("2,1,a\n3,1,b\n4,1,c\n").unwrap();
+    assert_eq!((text.len(), text.names()), (3, None));
 }
 
 #[test]
@@ -554,6 +588,110 @@ fn missing_values_are_kept_counted_and_dropped() {
     );
 }
 
+#[test]
+fn missing_values_are_filled_in_and_counted() {
+    let data = csv("a,b\n1,5\n,6\n4,\n-2,\n").unwrap();
+    let means = data.fill_missing_with_means().unwrap();
+    assert_eq!(values(&means), [1.0, 5.0, 1.0, 6.0, 4.0, 5.5, -2.0, 5.5]);
+    assert_eq!(
+        format!("{means}"),
+        "Dataset of shape (4, 2): a, b; 3 values filled in (1 in \"a\", 2 in \"b\")"
+    );
+    let one = means.columns(&["a"]).unwrap();
+    assert_eq!(
+        format!("{one}"),
+        "Dataset of shape (4, 1): a; 1 value filled in (1 in \"a\")"
+    );
+    assert_eq!(
+        format!("{}", one.standardised().unwrap()),
+        "Dataset of shape (4, 1): a (standardised); 1 value filled in (1 in \"a\")"
+    );
+    let zeros = data.fill_missing_with(0.0).unwrap();
+    assert_eq!(values(&zeros), [1.0, 5.0, 0.0, 6.0, 4.0, 0.0, -2.0, 0.0]);
+    assert_ne!(zeros, data);
+    // A whole set stays as it is.
+    assert_eq!(zeros.fill_missing_with_means().unwrap(), zeros);
+    let whole = csv("a,b\n1,5\n").unwrap();
+    assert_eq!(whole.fill_missing_with_means().unwrap(), whole);
+    let both = data.drop_missing_in(&["b"]).unwrap();
+    let both = both.fill_missing_with(9.0).unwrap();
+    assert!(format!("{both}").ends_with("; 1 value filled in (1 in \"a\"); 2 rows dropped"));
+    let large = csv("x\n1e308\n1.7e308\n\"\"\n").unwrap();
+    assert!(large.fill_missing_with_means().unwrap().rows().is_ok());
+
+    let error = data.points().unwrap_err().to_string();
+    assert!(
+        error.contains("fill them with `fill_missing_with_means()`, or choose"),
+        "{error}"
+    );
+    let message = |result: Result<Dataset, Error>| result.unwrap_err().to_string();
+    for value in [f64::NAN, f64::INFINITY] {
+        let error = message(data.fill_missing_with(value));
+        assert!(
+            error.contains("cannot be filled in: give a finite number"),
+            "{error}"
+        );
+    }
+    let empty = csv("a,b\n1,NA\n,NA\n").unwrap();
+    let error = message(empty.fill_missing_with_means());
+    assert!(
+        error.ends_with(
+            "column \"b\" has no value at all, and so no mean: fill in a number with \
+             `fill_missing_with(number)`, or choose other columns, `.columns(&[\"a\"])` for example"
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        values(&empty.fill_missing_with(2.0).unwrap()),
+        [1.0, 2.0, 2.0, 2.0]
+    );
+    let text = csv("a,b\n1,x\n,y\n").unwrap();
+    for error in [
+        message(text.fill_missing_with_means()),
+        message(text.fill_missing_with(0.0)),
+    ] {
+        assert!(
+            error.contains("text, not numbers, in column \"b\" (\"x\" in line 2): choose other"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn labels_lose_the_rows_that_their_points_lose() {
+    let text = "species,bill,year,sex\nAdelie,39.1,2007,NA\nGentoo,NA,2008,male\n,46.5,,male\n\
+                Chinstrap,50,2009,female\n";
+    let data = csv(text).unwrap();
+    let table = data.drop_missing_in(&["bill"]).unwrap();
+    assert_eq!(
+        values(&table.columns(&["bill"]).unwrap()),
+        [39.1, 46.5, 50.0]
+    );
+    assert_eq!(table.texts("species").unwrap(), ["Adelie", "", "Chinstrap"]);
+    assert_eq!(table.texts("year").unwrap(), ["2007", "", "2009"]);
+    assert!(format!("{table}").ends_with("; 1 row dropped"), "{table}");
+    let both = data.drop_missing_in(&["species", "bill"]).unwrap();
+    assert_eq!(both.texts("species").unwrap(), ["Adelie", "Chinstrap"]);
+    let all = data.drop_missing_in(&["sex", "year", "species", "bill"]);
+    assert_eq!(all.unwrap(), data.drop_missing().unwrap());
+
+    let message = |result: Result<Dataset, Error>| result.unwrap_err().to_string();
+    let unknown = message(data.drop_missing_in(&["island"]));
+    assert!(
+        unknown.contains("there is no column \"island\""),
+        "{unknown}"
+    );
+    let nameless = csv("1,\n2,3\n").unwrap();
+    assert!(message(nameless.drop_missing_in(&["a"])).contains("the columns have no names"));
+    let none = message(csv("a,b\n1,\n2,\n").unwrap().drop_missing_in(&["b"]));
+    assert!(
+        none.contains(
+            "2 of 2 rows have missing values (2 in \"b\"): no row would be left, so choose other"
+        ),
+        "{none}"
+    );
+}
+
 /// Large numbers of rows of a data base differ in their last digits, which a number would lose.
 #[test]
 fn whole_numbers_beyond_double_precision_are_text() {
@@ -635,7 +773,7 @@ fn files_of_other_kinds_are_called_by_their_names() {
         ),
         (
             b"PAR1\x15\x04\x15\x00\xff",
-            "it is Parquet: save its table as CSV",
+            "it is Parquet: call `read_parquet`, or save its table as CSV",
         ),
         (b"\x80\x04\x95\x10\x00", "it is a Python pickle"),
         (b"\x89HDF\r\n\x1a\n", "it is HDF5"),

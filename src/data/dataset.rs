@@ -14,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 ///
 /// Of a file a column can be text, and values can be missing. Such a set can be looked at and columns
 /// of it chosen; whatever takes its rows for points, or rescales them, is an error that names the
-/// columns and says to choose others ([`Dataset::columns`]), or to drop rows
-/// ([`Dataset::drop_missing`]).
+/// columns and says to choose others ([`Dataset::columns`]), to drop rows
+/// ([`Dataset::drop_missing`]) or to fill values in ([`Dataset::fill_missing_with_means`]).
 ///
 /// As [`Data`], a batch of n < N points is n different rows in random order; n = N gives all rows
 /// in their own order; more is an error.
@@ -45,6 +45,8 @@ pub struct Dataset {
     pub(super) texts: Vec<Option<Arc<Text>>>,
     /// Rows that [`Dataset::drop_missing`] left out.
     pub(super) dropped: usize,
+    /// Values of each column that were missing and filled in.
+    pub(super) filled: Vec<usize>,
     pub(super) checks: Checks,
 }
 
@@ -70,8 +72,9 @@ pub(super) struct Checks {
 pub(super) struct Text {
     /// The different texts, in the order in which they occur.
     pub(super) levels: Vec<String>,
-    /// Line and column of the first cell that is no number, from 1, and the cell.
-    pub(super) line: usize,
+    /// Line and column of the first cell that is no number, from 1 and as messages call them, and the
+    /// cell.
+    pub(super) line: String,
     pub(super) column: String,
     pub(super) first: String,
     /// Cells that are numbers, and cells that are none and not missing.
@@ -121,6 +124,7 @@ impl Dataset {
             units: None,
             texts: vec![None; dimension],
             dropped: 0,
+            filled: vec![0; dimension],
             checks: Checks::default(),
         })
     }
@@ -134,6 +138,7 @@ impl Dataset {
             units: self.units.clone(),
             texts: self.texts.clone(),
             dropped: self.dropped,
+            filled: self.filled.clone(),
             checks: Checks::default(),
         }
     }
@@ -226,11 +231,12 @@ impl PartialEq for Dataset {
             && self.values.iter().zip(&other.values).all(is_same)
             && (&self.names, &self.units) == (&other.names, &other.units)
             && (&self.texts, self.dropped) == (&other.texts, other.dropped)
+            && self.filled == other.filled
     }
 }
 
-/// Shape and names, and which columns are text, where values are missing, and how many rows were
-/// dropped.
+/// Shape and names, and which columns are text, where values are missing or were filled in, and how
+/// many rows were dropped.
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dataset of shape ({}, {})", self.len(), self.dimension)?;
@@ -250,6 +256,9 @@ impl fmt::Display for Dataset {
         }
         if let Some(missing) = self.missing() {
             write!(f, "; {missing}")?;
+        }
+        if let Some(filled) = self.filled() {
+            write!(f, "; {filled}")?;
         }
         match self.dropped {
             0 => Ok(()),

@@ -24,7 +24,11 @@ const SIGNATURES: [(&[u8], &str, &str); 24] = [
         "an old Office document (.xls)",
         "save the sheet as CSV",
     ),
-    (b"PAR1", "Parquet", AS_CSV),
+    (
+        b"PAR1",
+        "Parquet",
+        "call `read_parquet`, or save its table as CSV",
+    ),
     (b"ARROW1", "Arrow (Feather)", AS_CSV),
     (b"Obj\x01", "Avro", AS_CSV),
     (b"ORC", "ORC", AS_CSV),

@@ -24,6 +24,8 @@ pub struct Images {
     size: (usize, usize),
     pixels: Vec<u8>,
     labels: Option<Vec<u8>>,
+    /// For each image, whether it had colours; empty where none had.
+    coloured: Vec<bool>,
 }
 
 impl Images {
@@ -58,7 +60,17 @@ impl Images {
             size,
             pixels,
             labels,
+            coloured: Vec::new(),
         })
+    }
+
+    /// The same images, some of which had colours before.
+    pub(super) fn with_coloured(self, coloured: Vec<bool>) -> Self {
+        let some = coloured.contains(&true);
+        Self {
+            coloured: if some { coloured } else { Vec::new() },
+            ..self
+        }
     }
 
     /// The number of images, at least 1.
@@ -166,7 +178,9 @@ impl Images {
             let labels = labels.iter().enumerate().filter(|(i, _)| wanted(*i));
             labels.map(|(_, label)| *label).collect()
         });
-        Self::new(self.size, pixels, labels)
+        let coloured = self.coloured.iter().enumerate();
+        let coloured = coloured.filter(|(i, _)| wanted(*i)).map(|(_, had)| *had);
+        Ok(Self::new(self.size, pixels, labels)?.with_coloured(coloured.collect()))
     }
 }
 
@@ -204,11 +218,23 @@ fn unlabelled() -> Error {
     Error::Data("the images have no labels to choose by".into())
 }
 
-impl fmt::Debug for Images {
+/// Number and size, whether there are labels, and how many had colours before they became grey.
+impl fmt::Display for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, (height, width)) = (self.len(), self.size);
         let images = if count == 1 { "image" } else { "images" };
         let labelled = self.labels.as_ref().map_or("", |_| ", labelled");
-        write!(f, "{count} {images} of {height} x {width} pixels{labelled}")
+        write!(f, "{count} {images} of {height} x {width} pixels{labelled}")?;
+        match self.coloured.iter().filter(|had| **had).count() {
+            0 => Ok(()),
+            1 => f.write_str("; 1 colour image became grey"),
+            n => write!(f, "; {n} colour images became grey"),
+        }
+    }
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -22,6 +22,15 @@ pub(super) struct Layout {
     pub(super) has_row_names: bool,
     /// Empty cells at the end of records.
     pub(super) trailing: usize,
+    /// What the first line says of the table, where it is no row and no names.
+    pub(super) described: Option<Described>,
+}
+
+/// A first line as scikit-learn's own tables have it: numbers of rows and columns, names of classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Described {
+    line: usize,
+    rows: u64,
 }
 
 impl Layout {
@@ -53,8 +62,10 @@ impl Layout {
             columns: first.len(),
             has_row_names: false,
             trailing: 0,
+            described: None,
         };
-        if is_of_scikit_learn(first, body) {
+        layout.described = Described::of(first, body, layout.comma);
+        if layout.described.is_some() {
             layout.first_line += 1;
             layout.model_line = body[0].line;
             layout.columns = body[0].len();
@@ -239,23 +250,36 @@ fn are_row_names(body: &[Record]) -> bool {
     })
 }
 
-/// Numbers of rows and columns and the names of classes, as scikit-learn's own tables begin.
-fn is_of_scikit_learn(first: &Record, body: &[Record]) -> bool {
-    let (Some(width), true) = (body.first().map(Record::len), first.len() > 2) else {
-        return false;
-    };
-    let sizes = [first.cell(0), first.cell(1)].map(whole);
-    let [Some(rows), Some(columns)] = sizes else {
-        return false;
-    };
-    let is_word = |cell: &str| number::read(cell, Comma::None) == Reading::Other;
-    let is_number = |cell: &str| matches!(number::read(cell, Comma::None), Reading::Number(_));
-    columns + 1 == width as u64
-        && rows >= body.len() as u64
-        && first.cells().skip(2).all(is_word)
-        && body
-            .iter()
-            .all(|record| record.len() == width && record.cells().all(is_number))
+impl Described {
+    /// Of a first record `178,13,class_0,class_1` above rows of 13 numbers, or of 14 with the class.
+    fn of(first: &Record, body: &[Record], comma: Comma) -> Option<Self> {
+        if first.len() < 3 {
+            return None;
+        }
+        let (rows, columns) = (whole(first.cell(0))?, whole(first.cell(1))?);
+        let width = body.first()?.len();
+        let is_word = |cell: &str| number::read(cell, comma) == Reading::Other;
+        let is_row = |record: &Record| record.len() == width && !record.cells().any(is_word);
+        let fits = (columns..=columns.saturating_add(1)).contains(&(width as u64))
+            && first.cells().skip(2).all(is_word)
+            && body.iter().all(is_row);
+        fits.then_some(Self {
+            line: first.line,
+            rows,
+        })
+    }
+
+    /// An error where there are more or fewer rows than it says.
+    pub(super) fn check(self, rows: usize) -> Result<(), String> {
+        if rows as u64 == self.rows {
+            return Ok(());
+        }
+        Err(format!(
+            "line {} gives {} as the number of rows, and it is {rows}: get the file once more, or correct \
+             the line",
+            self.line, self.rows
+        ))
+    }
 }
 
 /// A number that is written with digits only.
@@ -274,7 +298,7 @@ fn named_by(comment: &str, layout: &Layout) -> Option<Vec<String>> {
 }
 
 /// A name for each column: `column 2` where there is none, `a.1` for the second `a`.
-fn distinct<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn distinct<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     let named = |(index, cell): (usize, &str)| {
         let name = match cell {

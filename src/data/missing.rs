@@ -15,7 +15,8 @@ impl Dataset {
     /// The rows without a missing value, in their order. How many were dropped is part of what the
     /// set shows of itself.
     ///
-    /// A missing value anywhere in a row drops it, so choose the columns first.
+    /// A missing value anywhere in a row drops it, so choose the columns first, or name them by
+    /// [`Dataset::drop_missing_in`].
     ///
     /// # Errors
     /// If every row has a missing value.
@@ -36,7 +37,39 @@ impl Dataset {
     /// ```
     /// pandas equivalent: `data.dropna()`.
     pub fn drop_missing(&self) -> Result<Self, Error> {
-        let is_whole = |row: &&[f64]| !row.iter().any(|value| value.is_nan());
+        self.whole_in(&Vec::from_iter(0..self.dimension))
+    }
+
+    /// The rows without a missing value in the columns of these names, in their order and with all
+    /// columns: a column that labels the points ([`Dataset::texts`]) loses the same rows as they do. How
+    /// many were dropped is part of what the set shows of itself.
+    ///
+    /// # Errors
+    /// If the columns have no names, or none of this one, or every row has a missing value in these
+    /// columns.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let path = std::env::temp_dir().join(format!("labels-{}.csv", std::process::id()));
+    /// let text = "species,bill,sex\nAdelie,39.1,NA\nGentoo,,male\nGentoo,46.1,male\n";
+    /// std::fs::write(&path, text).unwrap();
+    /// let table = Dataset::read(&path)?.drop_missing_in(&["bill"])?;
+    /// let bill: Points = table.columns(&["bill"])?.points()?;
+    /// assert_eq!(bill.as_vec(), [39.1, 46.1]);
+    /// assert_eq!(table.texts("species")?, ["Adelie", "Gentoo"]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// pandas equivalent: `data.dropna(subset=["bill"])`.
+    pub fn drop_missing_in<S: AsRef<str>>(&self, names: &[S]) -> Result<Self, Error> {
+        self.whole_in(&self.numbers_of(names)?)
+    }
+
+    /// The rows without a missing value in these columns.
+    fn whole_in(&self, columns: &[usize]) -> Result<Self, Error> {
+        let is_whole = |row: &&[f64]| !columns.iter().any(|column| row[*column].is_nan());
         let values: Vec<f64> = self
             .raw_rows()
             .filter(is_whole)
@@ -46,7 +79,7 @@ impl Dataset {
         if values.is_empty() {
             return Err(Error::Data(format!(
                 "{}: no row would be left, so choose other columns{}",
-                self.missing().unwrap_or_default(),
+                self.columns_at(columns)?.missing().unwrap_or_default(),
                 self.how_to_choose(&|_| true)
             )));
         }
@@ -110,13 +143,106 @@ impl Dataset {
         }
     }
 
+    /// The set with each missing value replaced by the mean of its column's other values,
+    ///
+    /// m_d = 1/N_d Σ_i x_id over the N_d rows that have a value there.
+    ///
+    /// How many were filled in is part of what the set shows of itself. The filled column has a smaller
+    /// variance than its values have: that of a whole column, (N_d/N) s_d².
+    ///
+    /// # Errors
+    /// If a column is text, or one has no value at all.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let path = std::env::temp_dir().join(format!("means-{}.csv", std::process::id()));
+    /// std::fs::write(&path, "bill,flipper\n39,181\n,195\n41,NA\n").unwrap();
+    /// let data = Dataset::read(&path)?.fill_missing_with_means()?;
+    /// let x: Points = data.points()?;
+    /// assert_eq!(x.as_vec(), [39.0, 181.0, 40.0, 195.0, 41.0, 188.0]);
+    /// assert!(format!("{data}").ends_with("; 2 values filled in (1 in \"bill\", 1 in \"flipper\")"));
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// pandas equivalent: `data.fillna(data.mean())`.
+    pub fn fill_missing_with_means(&self) -> Result<Self, Error> {
+        // Over a power of two values lose no digits, and their sum stays within double precision.
+        let part = self.len().next_power_of_two() as f64;
+        let (mut counts, mut sums) = (vec![0.0; self.dimension], vec![0.0; self.dimension]);
+        for row in self.raw_rows() {
+            let each = counts.iter_mut().zip(&mut sums).zip(row);
+            for ((count, sum), value) in each.filter(|(_, value)| !value.is_nan()) {
+                *count += 1.0;
+                *sum += value / part;
+            }
+        }
+        if let Some(column) = counts.iter().position(|count| *count == 0.0) {
+            return Err(Error::Data(format!(
+                "{} has no value at all, and so no mean: fill in a number with \
+                 `fill_missing_with(number)`, or choose other columns{}",
+                self.label(column),
+                self.how_to_choose(&|column| counts[column] > 0.0)
+            )));
+        }
+        let each = sums.iter().zip(&counts);
+        let mean = |(sum, count): (&f64, &f64)| (sum / (count / part)).clamp(f64::MIN, f64::MAX);
+        self.filled_with(&each.map(mean).collect::<Vec<_>>())
+    }
+
+    /// The set with each missing value replaced by this one. How many were filled in is part of what the
+    /// set shows of itself.
+    ///
+    /// # Errors
+    /// If a column is text, or the value is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let path = std::env::temp_dir().join(format!("filled-{}.csv", std::process::id()));
+    /// std::fs::write(&path, "day,visits\n1,7\n2,\n").unwrap();
+    /// let data = Dataset::read(&path)?.fill_missing_with(0.0)?;
+    /// let x: Points = data.points()?;
+    /// assert_eq!(x.as_vec(), [1.0, 7.0, 2.0, 0.0]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// pandas equivalent: `data.fillna(0.0)`.
+    pub fn fill_missing_with(&self, value: f64) -> Result<Self, Error> {
+        if !value.is_finite() {
+            return Err(Error::Data(format!(
+                "{value} cannot be filled in: give a finite number"
+            )));
+        }
+        self.filled_with(&vec![value; self.dimension])
+    }
+
+    /// The set with a value of each column where one is missing.
+    fn filled_with(&self, fillings: &[f64]) -> Result<Self, Error> {
+        if let Some(text) = self.text() {
+            return Err(Error::Data(text));
+        }
+        let mut set = self.with_values(self.values.clone());
+        for row in set.values.chunks_exact_mut(self.dimension) {
+            let each = row.iter_mut().zip(fillings).zip(&mut set.filled);
+            for ((value, filling), filled) in each.filter(|((value, _), _)| value.is_nan()) {
+                *value = *filling;
+                *filled += 1;
+            }
+        }
+        Ok(set)
+    }
+
     /// What keeps the columns from being used as numbers, if anything does.
     pub(super) fn check_numbers(&self) -> Result<(), Error> {
         let found = self.checks.numbers.get_or_init(|| {
             let missing = || {
                 let missing = self.missing()?;
                 Some(format!(
-                    "{missing}: drop these rows with `drop_missing()`, or choose other columns{}",
+                    "{missing}: drop these rows with `drop_missing()`, fill them with \
+                     `fill_missing_with_means()`, or choose other columns{}",
                     self.how_to_choose(&|column| !self.has_missing(column))
                 ))
             };
@@ -145,7 +271,7 @@ impl Dataset {
         if let Some(text) = texts.clone().find(|text| text.numbers > text.others) {
             let (numbers, all) = (text.numbers, text.numbers + text.others);
             return Some(format!(
-                "line {}, {}: {} ({numbers} of the column's {all} values are numbers): correct it, or choose \
+                "{}, {}: {} ({numbers} of the column's {all} values are numbers): correct it, or choose \
                  other columns{choose}",
                 text.line,
                 text.column,
@@ -156,12 +282,12 @@ impl Dataset {
         let is_nearly = hint(&first.first).is_some();
         let example = match is_nearly {
             true => format!(
-                "line {}, {}: {}",
+                "{}, {}: {}",
                 first.line,
                 first.column,
                 why_not(&first.first)
             ),
-            false => format!("{} in line {}", quoted(&first.first), first.line),
+            false => format!("{} in {}", quoted(&first.first), first.line),
         };
         let columns = self.text_columns()?;
         Some(format!(
@@ -195,13 +321,28 @@ impl Dataset {
                 }
             }
         }
+        let have = if rows == 1 { "has" } else { "have" };
+        let listed = self.counted(&columns);
+        let all = self.len();
+        (rows > 0).then(|| format!("{rows} of {all} rows {have} missing values ({listed})"))
+    }
+
+    /// How many values were filled in in which columns.
+    pub(super) fn filled(&self) -> Option<String> {
+        let listed = self.counted(&self.filled);
+        match self.filled.iter().sum() {
+            0 => None,
+            1 => Some(format!("1 value filled in ({listed})")),
+            n => Some(format!("{n} values filled in ({listed})")),
+        }
+    }
+
+    /// `2 in "bill", 1 in "flipper"`.
+    fn counted(&self, counts: &[usize]) -> String {
         let with = |(column, count): (usize, &usize)| {
             (*count > 0).then(|| format!("{count} in {}", self.short_label(column)))
         };
-        let have = if rows == 1 { "has" } else { "have" };
-        let listed = listed(columns.iter().enumerate().filter_map(with));
-        let all = self.len();
-        (rows > 0).then(|| format!("{rows} of {all} rows {have} missing values ({listed})"))
+        listed(counts.iter().enumerate().filter_map(with))
     }
 
     fn has_missing(&self, column: usize) -> bool {

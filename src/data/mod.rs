@@ -5,7 +5,7 @@
 //! | a mixture | [`crate::energy::GaussianMixture`], [`toy::gaussians_8`], [`toy::gaussians_25`] | yes |
 //! | rings, a checkerboard | [`toy::rings`], [`toy::circles`], [`toy::checkerboard`] | yes |
 //! | curves with noise | [`Toy`]: moons, spirals, a pinwheel, a Swiss roll | no |
-//! | a file | [`Dataset::read`]: CSV and its relatives, NumPy's `.npy` | no |
+//! | a file | [`Dataset::read`]: CSV and its relatives, NumPy's `.npy`, Parquet | no |
 //! | rows | [`Dataset::new`] | no |
 //! | images | [`Mnist`], [`Images::read_png_folder`] | no |
 
@@ -22,6 +22,8 @@ mod missing;
 mod mnist;
 mod npy;
 mod number;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod png_folder;
 mod read;
 mod record;

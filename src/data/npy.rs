@@ -213,7 +213,7 @@ impl Format {
 }
 
 /// A number of 16 bits: one of sign, five of exponent, ten of mantissa.
-fn half(bits: u16) -> f64 {
+pub(super) fn half(bits: u16) -> f64 {
     let (exponent, mantissa) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
     let size = match exponent {
         0 => mantissa * 2f64.powi(-24),

@@ -20,7 +20,7 @@ impl Images {
     /// labels. Hidden files (`.name`) and sub-folders are left alone.
     ///
     /// Colours become grey, their luma 0.299 R + 0.587 G + 0.114 B, before a black ground where they
-    /// are transparent. Of images of 16 bits a value, white is the largest that the bits in use can
+    /// are transparent; of how many images is part of what they show of themselves. Of images of 16 bits a value, white is the largest that the bits in use can
     /// hold, over all of these images: 4095 where none is brighter, as cameras of 12 bits write them.
     /// Images need not be square; [`Generator::for_side`](crate::lebm::Generator::for_side) makes
     /// square ones only.
@@ -49,7 +49,7 @@ impl Images {
             .iter()
             .filter(|path| ends_in(path, &["png"]))
             .collect();
-        let (mut pixels, mut is_deep) = (Vec::new(), Vec::new());
+        let (mut pixels, mut is_deep, mut coloured) = (Vec::new(), Vec::new(), Vec::new());
         let mut first: Option<(&PathBuf, (usize, usize))> = None;
         for path in pngs {
             let image = read(path).map_err(|reason| Error::read(path, reason))?;
@@ -68,6 +68,7 @@ impl Images {
             }
             pixels.extend(image.grey);
             is_deep.push(image.is_deep);
+            coloured.push(image.is_coloured);
             if pixels.len() > LARGEST {
                 return Err(Error::read(
                     folder,
@@ -76,7 +77,10 @@ impl Images {
             }
         }
         match first {
-            Some((_, size)) => Images::new(size, in_8_bits(&pixels, size, &is_deep), None),
+            Some((_, size)) => {
+                let images = Images::new(size, in_8_bits(&pixels, size, &is_deep), None)?;
+                Ok(images.with_coloured(coloured))
+            }
             None => Err(Error::read(folder, without_png(&paths))),
         }
     }
@@ -193,6 +197,8 @@ struct Grey {
     grey: Vec<u16>,
     /// Whether the values have 16 bits, or else 8.
     is_deep: bool,
+    /// Whether a pixel was not grey before.
+    is_coloured: bool,
 }
 
 fn read(path: &Path) -> Result<Grey, String> {
@@ -256,7 +262,17 @@ fn read(path: &Path) -> Result<Grey, String> {
         size: (info.height as usize, info.width as usize),
         grey,
         is_deep,
+        is_coloured: pixels().any(is_coloured),
     })
+}
+
+/// Whether a pixel shows a colour before a black ground.
+fn is_coloured(pixel: &[u16]) -> bool {
+    match *pixel {
+        [r, g, b] => r != g || g != b,
+        [r, g, b, alpha] => alpha > 0 && (r != g || g != b),
+        _ => false,
+    }
 }
 
 /// A pixel's luma before a black ground.

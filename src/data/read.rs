@@ -1,6 +1,8 @@
 //! Points from files.
 
 use super::dataset::Dataset;
+#[cfg(feature = "parquet")]
+use super::parquet::parse as parquet;
 use super::{csv, foreign, npy};
 use crate::Error;
 use flate2::bufread::MultiGzDecoder;
@@ -9,7 +11,8 @@ use std::path::Path;
 
 impl Dataset {
     /// The points of a file, by its ending: `.csv`, `.tsv`, `.txt`, `.dat` and `.data` as
-    /// [`Dataset::read_csv`], `.npy` as [`Dataset::read_npy`], each also packed (`.csv.gz`).
+    /// [`Dataset::read_csv`], `.npy` as [`Dataset::read_npy`], each also packed (`.csv.gz`), and
+    /// `.parquet` as [`Dataset::read_parquet`], with the feature `parquet`.
     ///
     /// A path that does not start at the root starts at the folder that the program runs in; for
     /// a notebook, its own.
@@ -38,14 +41,16 @@ impl Dataset {
         match ending.as_ref() {
             "csv" | "tsv" | "txt" | "dat" | "data" => Self::read_csv(path),
             "npy" => Self::read_npy(path),
+            "parquet" if !name.ends_with(".gz") => Self::read_parquet(path),
             // What is not there, a folder, or something else than a table, matters more than how it
             // is called.
             _ => {
                 let file = File::of(path)?;
-                let known = "the ending has to be .csv, .tsv, .txt, .dat, .data or .npy";
+                let known = "the ending has to be .csv, .tsv, .txt, .dat, .data, .npy or .parquet";
                 let reason = match ending.as_ref() {
                     "npz" => format!("{known}: {}", npy::ONE_OF_MANY),
                     "xls" | "xlsx" | "ods" => format!("{known}: save the sheet as CSV"),
+                    "parquet" => format!("{known}: unpack it first"),
                     _ => file.what().unwrap_or_else(|| {
                         format!("{known}: rename it, or call `read_csv` or `read_npy`")
                     }),
@@ -65,7 +70,7 @@ impl Dataset {
     ///
     /// **Missing values** are empty cells, `NA`, `N/A`, `n/a`, `na`, `<NA>`, `#N/A`, `#NA`, `NaN` in
     /// any case, `NULL`, `null`, `Null`, `None`, `?`, `.`, `-` and `--`. [`Dataset::drop_missing`] drops
-    /// their rows.
+    /// their rows, [`Dataset::fill_missing_with_means`] fills them in.
     ///
     /// **Numbers** are `1.5`, `-2e-3`, or `1.0D+00` as Fortran writes them. A decimal comma is read
     /// where the separator is no comma, some of the first hundred lines have one that cannot group
@@ -90,6 +95,10 @@ impl Dataset {
     /// 1, and the second `a` is `a.1`. If the first line has one name less than the others have cells,
     /// these begin with names of rows, as R writes them: they are left out.
     ///
+    /// **A description** is a first line as scikit-learn's own tables have it: two whole numbers N and
+    /// D and nothing but words behind them (`178,13,class_0,class_1,class_2`), above N rows of D
+    /// numbers, or of D + 1 where the last is the class. It is no row and gives no names.
+    ///
     /// **Lines** end in LF, CRLF or CR. Empty ones are skipped, and comments: lines that start with `#`,
     /// and what follows a number, a space and `#`.
     ///
@@ -98,7 +107,8 @@ impl Dataset {
     /// # Errors
     /// If the file is missing, is a folder, is no table of text (a web page, a spreadsheet, JSON and
     /// others are called by their names), is not UTF-8, has no points, has a line with more or fewer
-    /// cells than the others, or a first line that may and may not be names. Two columns of whole
+    /// cells than the others, a first line that may and may not be names, or one that describes more or
+    /// fewer rows than follow. Two columns of whole
     /// numbers between commas, without names, can be one with a decimal comma as well: the error asks
     /// which. The message names file and line.
     ///
@@ -152,6 +162,54 @@ impl Dataset {
         let data = bytes.and_then(|bytes| npy::parse(&bytes));
         data.map_err(|reason| Error::read(path, reason))
     }
+
+    /// The table of a Parquet file, with the crate's feature `parquet`.
+    ///
+    /// **Numbers** are columns of floats, integers, decimals and bools (0 and 1). Integers beyond 2⁵³ and
+    /// decimals of more digits than double precision has are rounded. Dates and times are the numbers
+    /// that the file has for them: days, or milli-, micro- or nanoseconds, mostly since 1970. **Text** are
+    /// columns of strings ([`Dataset::texts`]). Nulls are missing values, and so is NaN
+    /// ([`Dataset::drop_missing`]). A field b of a structure a is the column `a.b`.
+    ///
+    /// # Errors
+    /// If the crate was built without the feature, or the file is missing, is a folder, is damaged or no
+    /// Parquet file, is packed otherwise than by Snappy or gzip, has no points, a value that is
+    /// infinite, or a column that is neither numbers nor text: a list, or bytes that are no UTF-8.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let table = Dataset::read("penguins.parquet")?.drop_missing_in(&["bill", "mass"])?;
+    /// let points = table.columns(&["bill", "mass"])?.standardised()?;
+    /// let species = table.texts("species")?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// pandas equivalent: `pd.read_parquet(path)`.
+    pub fn read_parquet(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let file = File::of(path)?;
+        let is_parquet = file.head().starts_with(b"PAR1");
+        let data = match &file.bytes {
+            None if is_parquet => parquet(path),
+            Some(_) if is_parquet => Err("it can be read once only: copy it to a file".to_owned()),
+            _ => Err(file.what().unwrap_or_else(|| {
+                "it does not start with \"PAR1\", as Parquet files do: call `read_csv` if it is text"
+                    .to_owned()
+            })),
+        };
+        data.map_err(|reason| Error::read(path, reason))
+    }
+}
+
+/// The table of a Parquet file.
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &Path) -> Result<Dataset, String> {
+    Err(
+        "it is Parquet, which needs the feature `parquet` of this crate: add `features = [\"parquet\"]` to the line \
+         that names energy-discrepancy, in Cargo.toml or after `:dep`, or save the table as CSV"
+            .to_owned(),
+    )
 }
 
 /// A file that is there and no folder.
@@ -214,9 +272,17 @@ impl<'a> File<'a> {
 
     /// What it is, if that shows at its beginning and is no table of text.
     fn what(&self) -> Option<String> {
+        foreign::what(&self.head())
+    }
+
+    /// Its beginning, as far as it can be read.
+    fn head(&self) -> Vec<u8> {
         let mut head = Vec::new();
-        let read = self.open().ok()?.take(1 << 12).read_to_end(&mut head);
-        read.ok().and_then(|_| foreign::what(&head))
+        if let Ok(source) = self.open() {
+            // What was read before an error is in it.
+            let _ = source.take(1 << 12).read_to_end(&mut head);
+        }
+        head
     }
 }
 

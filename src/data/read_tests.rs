@@ -107,7 +107,16 @@ fn packed_files_are_unpacked_up_to_a_limit() {
     let archive = message("data.xlsx", b"PK\x03\x04");
     assert!(archive.contains("save the sheet as CSV"), "{archive}");
     assert!(message("data.json", b"[1, 2]").contains("it is JSON"));
-    assert!(message("data.parquet", b"PAR1\x15\xff").contains("it is Parquet"));
+    let parquet = message("data.parquet", b"PAR1\x15\xff");
+    let expected = match cfg!(feature = "parquet") {
+        true => "data.parquet: it is no complete Parquet file",
+        false => {
+            "it is Parquet, which needs the feature `parquet` of this crate: add `features = ["
+        }
+    };
+    assert!(parquet.contains(expected), "{parquet}");
+    let parquet = message("data.parquet.gz", &packed(b"PAR1\x15\xff"));
+    assert!(parquet.ends_with(": unpack it first"), "{parquet}");
 
     // What unpacks to a thousand times its size.
     let word = format!("{}\n", "a".repeat(1000)).repeat(80_000);
@@ -191,6 +200,7 @@ fn no_bytes_make_the_parsers_panic() {
                 format!("{data:?}"),
                 data.standardised(),
                 data.drop_missing(),
+                data.fill_missing_with_means(),
             );
             let _ = data.points();
             let again = data.first_row_as_names();

@@ -43,6 +43,7 @@ impl Dataset {
             let rows = rows.filter(|(_, is_first)| **is_first == wanted);
             Self {
                 dropped: 0,
+                filled: vec![0; self.dimension],
                 ..self.with_values(rows.flat_map(|(row, _)| row).copied().collect())
             }
         };
