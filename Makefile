@@ -79,7 +79,7 @@ test-python:
 	target/python-tests/bin/python -m pytest -q tests/python
 
 test-slow: data
-	cargo test --release --test slow --test checkpoints -- --ignored --nocapture
+	cargo test --release --test slow --test checkpoints --test tables -- --ignored --nocapture
 
 # valgrind knows no AVX-512.
 test-memory:

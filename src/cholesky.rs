@@ -22,7 +22,8 @@ impl Cholesky {
                     continue;
                 }
                 // What is left of a variance by rounding is no variance.
-                if !(rest > 1e-12 * matrix[i * d + i].abs()) || !rest.is_finite() {
+                let least = 1e-12 * matrix[i * d + i].abs();
+                if rest.is_nan() || rest <= least || rest.is_infinite() {
                     return Err(i);
                 }
                 lower[i * d + i] = rest.sqrt();

@@ -137,7 +137,7 @@ impl Dataset {
         Ok(set)
     }
 
-    pub(super) fn is_whitened(&self) -> bool {
+    pub(crate) fn is_whitened(&self) -> bool {
         self.units
             .as_ref()
             .is_some_and(|units| units.lower.is_some())

@@ -105,7 +105,8 @@ impl Spread {
     fn covariance(&self, dimension: usize) -> Vec<f64> {
         match self {
             Spread::Std(std) => {
-                let entry = |i: usize| std * std * f64::from(u8::from(i % (dimension + 1) == 0));
+                let entry =
+                    |i: usize| std * std * f64::from(u8::from(i.is_multiple_of(dimension + 1)));
                 (0..dimension * dimension).map(entry).collect()
             }
             Spread::Full(cholesky) => cholesky.product(),

@@ -1,10 +1,11 @@
 //! Energy discrepancy, the paper's loss.
 
-use super::{Gaussian, Loss, Perturbation};
+use super::{AboveNormal, Gaussian, Loss, Perturbation};
 use crate::energy::{Energy, Terms};
 use crate::tensors::{Points, to_vec};
 use crate::{Error, Rng, kernel};
 use dfdx::shapes::HasShape;
+use std::ops::Range;
 
 /// Energy discrepancy, with Gaussian perturbation unless another is given.
 ///
@@ -63,6 +64,14 @@ impl EnergyDiscrepancy {
             scale: 1.0 / self.perturbation.variance(),
             ..self
         }
+    }
+}
+
+impl EnergyDiscrepancy<AboveNormal> {
+    /// Noise whose way back knows N(0, I), with a standard deviation of each point's own from a range ([`AboveNormal`]): for
+    /// whitened data in more than a few dimensions, and such of which no one width is known to fit. With M = 4 and w = 1.
+    pub fn above_normal(stds: Range<f64>) -> Self {
+        Self::with(AboveNormal::with_stds(stds))
     }
 }
 
@@ -131,8 +140,18 @@ impl<P: Perturbation> Loss for EnergyDiscrepancy<P> {
             stabilisation: self.stabilisation,
             scale: self.scale,
         };
-        Terms::of_energies_together(groups, d, 1 + m, move |_, u, slopes| {
-            discrepancy.evaluate(u, slopes)
+        let reference = groups
+            .chunks_exact(d)
+            .map(|row| self.perturbation.reference(row));
+        let Some(reference) = reference.collect::<Option<Vec<f64>>>() else {
+            return Terms::of_energies_together(groups, d, 1 + m, move |_, u, slopes| {
+                discrepancy.evaluate(u, slopes)
+            });
+        };
+        Terms::of_energies_together(groups, d, 1 + m, move |first, u, slopes| {
+            let below = &reference[first * (1 + m)..];
+            let above: Vec<f64> = u.iter().zip(below).map(|(u, below)| u - below).collect();
+            discrepancy.evaluate(&above, slopes)
         })
     }
 }
@@ -140,7 +159,9 @@ impl<P: Perturbation> Loss for EnergyDiscrepancy<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Data;
     use crate::device;
+    use crate::energy::GaussianMixture;
     use crate::rng;
     use crate::tensors::{TapedPoints, TapedValues};
     use dfdx::prelude::*;
@@ -168,6 +189,37 @@ mod tests {
     }
 
     #[test]
+    fn above_a_reference_the_same_differences_are_seen() {
+        // Two energies, by noise of s = 1 with and without the reference: the values differ by a constant.
+        let truth = GaussianMixture::new(&[1.0], &[[0.5]], &[0.8]).unwrap();
+        let other = GaussianMixture::new(&[0.5, 0.5], &[[-0.5], [1.0]], &[0.7, 0.6]).unwrap();
+        let x = truth.sample(4000, &mut rng(0)).unwrap();
+        let difference = |loss: &mut dyn Loss| {
+            let mut value =
+                |energy: &GaussianMixture| loss.evaluate(energy, &x, &mut rng(1)).unwrap();
+            value(&other) - value(&truth)
+        };
+        // Without w, and with many particles, both are the energy discrepancy but for errors of 1/M.
+        let flat = difference(
+            &mut EnergyDiscrepancy::with_std(1.0)
+                .particles(500)
+                .stabilisation(0.0),
+        );
+        let normal = EnergyDiscrepancy::above_normal(1.0..1.0).particles(500);
+        let above = difference(&mut normal.stabilisation(0.0));
+        assert!(flat > 0.05 && (flat - above).abs() < 0.01, "{flat} {above}");
+    }
+
+    #[test]
+    fn the_reference_itself_is_a_constant_above_it() {
+        let normal = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0]).unwrap();
+        let x = normal.sample(64, &mut rng(0)).unwrap();
+        let mut loss = EnergyDiscrepancy::above_normal(0.3..3.0).particles(5);
+        let value = loss.evaluate(&normal, &x, &mut rng(1)).unwrap();
+        assert!((value - 6f64.ln()).abs() < 1e-5, "{value}");
+    }
+
+    #[test]
     fn impossible_settings_are_errors() {
         let ok = EnergyDiscrepancy::with_variance(1.0);
         let bad = [
@@ -177,6 +229,11 @@ mod tests {
             (ok.particles(usize::MAX), "N x M x D"),
             (ok.stabilisation(-0.5), "stabilisation = -0.5"),
         ];
+        let mut backwards = EnergyDiscrepancy::above_normal(2.0..1.0);
+        let error = backwards
+            .terms(&Constant, &points(), &mut rng(0))
+            .unwrap_err();
+        assert!(error.to_string().contains("stds = 2..1"), "{error}");
         for (mut loss, message) in bad {
             let error = loss.terms(&Constant, &points(), &mut rng(0)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");

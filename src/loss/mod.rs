@@ -17,7 +17,7 @@ pub use crate::energy::{TapedLoss, Terms};
 pub use contrastive_divergence::ContrastiveDivergence;
 pub use energy_discrepancy::EnergyDiscrepancy;
 pub use maximum_likelihood::MaximumLikelihood;
-pub use perturbation::{Gaussian, Perturbation};
+pub use perturbation::{AboveNormal, Gaussian, Perturbation};
 pub use score_matching::ScoreMatching;
 
 use crate::energy::{Energy, Trainable};

@@ -2,6 +2,7 @@
 
 mod adam;
 mod fitting;
+mod for_table;
 pub(crate) mod growth;
 mod history;
 mod metric;
