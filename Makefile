@@ -24,7 +24,7 @@ help:
 	@echo "make store NB=name       run in the full preset, and keep the outputs in the notebook"
 	@echo "make test-browser        a reader's presses in a real JupyterLab (needs Chromium)"
 	@echo "make test-python         saved weights in numpy"
-	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model"
+	@echo "make test-slow           what takes minutes: 25 Gaussians in full, a small latent model, log Z"
 	@echo "make test-memory         the fused operations under valgrind"
 	@echo "make test-parquet        the feature parquet: its clippy and tests"
 	@echo "make check-cuda          compiles with the feature cuda, without a GPU"
@@ -79,7 +79,7 @@ test-python:
 	target/python-tests/bin/python -m pytest -q tests/python
 
 test-slow: data
-	cargo test --release --test slow --test checkpoints --test tables -- --ignored --nocapture
+	cargo test --release --test slow --test annealing --test checkpoints --test tables -- --ignored --nocapture
 
 # valgrind knows no AVX-512.
 test-memory:

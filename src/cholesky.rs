@@ -47,6 +47,24 @@ impl Cholesky {
         (0..self.dimension).map(entry).collect()
     }
 
+    /// m + L v, in single precision but for the sums.
+    pub(crate) fn times_from(&self, v: &[f32], mean: &[f64], into: &mut [f32]) {
+        for (i, (into, mean)) in into.iter_mut().zip(mean).enumerate() {
+            let products = self.row(i)[..=i].iter().zip(v);
+            let sum: f64 = products.map(|(l, v)| l * f64::from(*v)).sum();
+            *into = (mean + sum) as f32;
+        }
+    }
+
+    /// Lᵀ v.
+    pub(crate) fn transposed_times(&self, v: &[f32], into: &mut [f32]) {
+        into.fill(0.0);
+        for (i, v) in v.iter().enumerate() {
+            let row = self.row(i)[..=i].iter().zip(&mut *into);
+            row.for_each(|(l, into)| *into += (l * f64::from(*v)) as f32);
+        }
+    }
+
     /// L⁻¹ v.
     pub(crate) fn solve(&self, v: &[f64]) -> Vec<f64> {
         let mut solved: Vec<f64> = Vec::with_capacity(self.dimension);

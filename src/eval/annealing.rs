@@ -3,10 +3,11 @@
 use crate::energy::Energy;
 use crate::log_sum_exp::log_sum_exp;
 use crate::notebook::{Progress, StopButton};
-use crate::sample::{Hmc, Normal, State, Tempered};
-use crate::tensors::{Points, normals, points};
+use crate::sample::{Hmc, Normal, State, Tempered, Whitened, half_square};
+use crate::tensors::{Points, normal_points, points, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
+use rand::RngExt;
 
 /// Chains of the pilot run that finds a step size for each temperature.
 const PILOT: usize = 64;
@@ -17,11 +18,19 @@ const STEEPNESS: f64 = 4.0;
 
 /// Annealed importance sampling: log Z = log ∫ exp(-U) dx in any dimension.
 ///
-/// Chains go from a normal density q, that of some points' means and standard deviations, to p ∝ exp(-U) along
+/// Chains go from a normal density q, with the mean and the covariance of some points, to p ∝ exp(-U) along
 /// U_β = (1 - β) U_q + β U, with 0 = β_0 < ... < β_K = 1 close together near both ends, and one step of Hamiltonian Monte
-/// Carlo at each. A chain weighs Π_k exp(-U_{β_k} + U_{β_{k-1}}) at the points where β changes; the mean weight is Z
+/// Carlo at each. They move in z, where x = m + L z and q is standard normal, so that one step size suits all directions. A chain
+/// weighs Π_k exp(-U_{β_k} + U_{β_{k-1}}) at the points where β changes; the mean weight is Z
 /// ([`Annealing::forward`]), and its logarithm lies below log Z by and large. Chains the other way, which begin at points of
 /// p, give 1/Z and lie above ([`Annealing::reverse`]). If the two agree, both are right.
+///
+/// # Cost
+/// Of each chain one gradient of U at its start and, at each temperature, as many as a move has leapfrog steps: 2 K + 1, as it
+/// is set up. Each way also begins with a pilot run of 64 chains, and 30 moves more, which finds the step sizes: they must not
+/// depend on the chains that count. In D dimensions a gradient also takes two products with L, D² multiplications.
+///
+/// Stop ends a run with an error and discards it: weights count only at the last temperature.
 ///
 /// Source: Neal, *Annealed importance sampling*, 2001; the two bounds: Grosse, Ghahramani, Adams, *Sandwiching the marginal
 /// likelihood using bidirectional Monte Carlo*, 2015.
@@ -61,8 +70,10 @@ pub struct LogZ {
 }
 
 impl Annealing {
-    /// From the normal density with the means and standard deviations of these points, `(N, D)`: 1,000 temperatures, 500
-    /// chains, moves of two leapfrog steps.
+    /// From the normal density with the mean and the covariance of these points, `(N, D)`: 1,000 temperatures, 500 chains, moves
+    /// of two leapfrog steps. The fewer the points, the more its correlations are drawn towards 0.
+    ///
+    /// Source: Schäfer & Strimmer, *A shrinkage approach to large-scale covariance matrix estimation*, 2005.
     ///
     /// # Errors
     /// If there are fewer than two points, or a coordinate is constant.
@@ -98,41 +109,119 @@ impl Annealing {
     /// # Errors
     /// If a setting is 0, the energy has another dimension or fails, or Stop is pressed.
     pub fn forward(&self, energy: &dyn Energy, rng: &mut Rng) -> Result<LogZ, Error> {
+        let (_, log_weights) = self.ends(energy, self.chains, rng)?;
+        Ok(self.estimate(&log_weights, 1.0))
+    }
+
+    /// `n` points of p, `(n, D)`: the ends of `n` chains as [`Annealing::forward`] takes them, drawn by their weights. Modes far
+    /// apart get the mass that they have, to which no chain along p alone would ever come; a chain of more than its share of
+    /// the weight is drawn several times.
+    ///
+    /// Source: Del Moral, Doucet, Jasra, *Sequential Monte Carlo samplers*, 2006; the draw is systematic (Kitagawa 1996).
+    ///
+    /// # Errors
+    /// As [`Annealing::forward`].
+    ///
+    /// # Examples
+    /// Two narrow modes, of which one has a tenth of the mass:
+    /// ```
+    /// use energy_discrepancy::eval::Annealing;
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let p = GaussianMixture::new(&[0.1, 0.9], &[[-5.0], [5.0]], &[0.5, 0.5])?;
+    /// let annealing = Annealing::around(&p.sample(200, &mut rng(0))?)?.temperatures(100);
+    /// let samples = annealing.sample(&p, 1000, &mut rng(1))?.as_vec();
+    /// let left = samples.iter().filter(|x| **x < 0.0).count();
+    /// assert!(left > 60 && left < 140);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn sample(&self, energy: &dyn Energy, n: usize, rng: &mut Rng) -> Result<Points, Error> {
+        let (rows, log_weights) = self.ends(energy, n, rng)?;
+        let d = self.start.dimension();
+        let total = log_sum_exp(log_weights.iter().copied());
+        if !total.is_finite() {
+            let reason = format!(
+                "the chains' weights add up to e^{total}: p has no mass, or infinite mass, there"
+            );
+            return Err(Error::Chain(reason));
+        }
+        let step = 1.0 / n as f64;
+        let (mut mark, mut passed) = (rng.random::<f64>() * step, 0.0);
+        let mut drawn = Vec::with_capacity(n * d);
+        for (row, log_weight) in rows.chunks_exact(d).zip(&log_weights) {
+            passed += (log_weight - total).exp();
+            while mark < passed && drawn.len() < n * d {
+                drawn.extend_from_slice(row);
+                mark += step;
+            }
+        }
+        // What rounding has left over.
+        while drawn.len() < n * d {
+            drawn.extend_from_slice(&rows[rows.len() - d..]);
+        }
+        points(drawn, (n, d))
+    }
+
+    /// Where so many chains end, row after row, and their weights relative to the normal density's.
+    fn ends(
+        &self,
+        energy: &dyn Energy,
+        chains: usize,
+        rng: &mut Rng,
+    ) -> Result<(Vec<f32>, Vec<f64>), Error> {
         let frozen = energy.frozen();
-        let energy = frozen.as_deref().unwrap_or(energy);
-        let sizes = self.pilot(energy, rng)?;
-        let mut state = State::at(&self.draw(self.chains, rng)?);
-        let mut run = Run::new(&self.start, energy, self.temperatures, self.chains);
+        let energy = &self.whitened(frozen.as_deref().unwrap_or(energy));
+        let sizes = self.pilot(energy, chains, rng)?;
+        let mut state = State::at(&normal_points(chains, self.start.dimension(), rng)?);
+        let mut run = Run::new(energy, self.temperatures, chains);
         let ladder = self.ladder();
         for (k, size) in sizes.into_iter().enumerate() {
             run.weigh(&mut state, ladder[k + 1] - ladder[k])?;
             run.step(&mut state, (size, self.leapfrogs), ladder[k + 1], rng)?;
         }
-        Ok(LogZ::of(&run.finish(), 1.0))
+        Ok((self.start.places(state.rows()), run.finish()))
     }
 
     /// log Z from chains that begin at points of p, `(N, D)`: above the truth, by and large. Points of the data take the
-    /// place of those of p; then it is above only as far as p is right.
+    /// place of those of p; then it is above only as far as p is right. Let them be others than those of [`Annealing::around`],
+    /// which q knows already.
     ///
     /// # Errors
     /// As [`Annealing::forward`], or if the points have another dimension.
     pub fn reverse(&self, energy: &dyn Energy, x: &Points, rng: &mut Rng) -> Result<LogZ, Error> {
         let (rows, d) = *x.shape();
-        if d != self.start.means.len() || rows == 0 {
-            let expected = format!("(N, {}), at least one point", self.start.means.len());
+        if d != self.start.dimension() || rows == 0 {
+            let expected = format!("(N, {}), at least one point", self.start.dimension());
             return Err(Error::shape("x", x.shape(), expected));
         }
         let frozen = energy.frozen();
-        let energy = frozen.as_deref().unwrap_or(energy);
-        let sizes = self.pilot(energy, rng)?;
-        let mut state = State::at(x);
-        let mut run = Run::new(&self.start, energy, self.temperatures, rows);
+        let energy = &self.whitened(frozen.as_deref().unwrap_or(energy));
+        let sizes = self.pilot(energy, rows, rng)?;
+        let mut state = State::at(&points(self.start.scores(&to_vec(x)), (rows, d))?);
+        let mut run = Run::new(energy, self.temperatures, rows);
         let ladder = self.ladder();
         for (k, size) in sizes.into_iter().enumerate().rev() {
             run.step(&mut state, (size, self.leapfrogs), ladder[k + 1], rng)?;
             run.weigh(&mut state, ladder[k] - ladder[k + 1])?;
         }
-        Ok(LogZ::of(&run.finish(), -1.0))
+        Ok(self.estimate(&run.finish(), -1.0))
+    }
+
+    /// U as an energy of z.
+    fn whitened<'a>(&'a self, energy: &'a dyn Energy) -> Whitened<'a> {
+        Whitened {
+            energy,
+            normal: &self.start,
+        }
+    }
+
+    /// log Z from weights whose mean is Z (sign 1) or 1/Z (-1), relative to the normal density's.
+    fn estimate(&self, log_weights: &[f64], sign: f64) -> LogZ {
+        let relative = LogZ::of(log_weights, sign);
+        LogZ {
+            log_z: relative.log_z + self.start.log_volume(),
+            ..relative
+        }
     }
 
     /// β_0 to β_K, evenly spaced on a logistic curve.
@@ -145,10 +234,10 @@ impl Annealing {
     }
 
     /// A step size for each temperature, from a few chains along them.
-    fn pilot(&self, energy: &dyn Energy, rng: &mut Rng) -> Result<Vec<f64>, Error> {
+    fn pilot(&self, energy: &dyn Energy, chains: usize, rng: &mut Rng) -> Result<Vec<f64>, Error> {
         let settings = [
             ("temperatures", self.temperatures),
-            ("chains", self.chains),
+            ("chains", chains),
             ("leapfrogs", self.leapfrogs),
         ];
         for (name, value) in settings {
@@ -156,16 +245,10 @@ impl Annealing {
                 return Err(Error::setting(name, value, "from 1 to 16,777,216"));
             }
         }
-        let mut state = State::at(&self.draw(PILOT, rng)?);
-        let narrowest = self
-            .start
-            .stds
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        let mut size = narrowest;
+        let mut state = State::at(&normal_points(PILOT, self.start.dimension(), rng)?);
+        let mut size = 1.0;
         let ladder = self.ladder();
-        let mut run = Run::new(&self.start, energy, FIRST + self.temperatures, PILOT);
+        let mut run = Run::new(energy, FIRST + self.temperatures, PILOT);
         for beta in [ladder[1]; FIRST] {
             size = adapted(
                 size,
@@ -183,15 +266,6 @@ impl Annealing {
         run.finish();
         Ok(sizes)
     }
-
-    /// Points of the normal density.
-    fn draw(&self, count: usize, rng: &mut Rng) -> Result<Points, Error> {
-        let d = self.start.means.len();
-        let coordinates = self.start.means.iter().zip(&self.start.stds).cycle();
-        let noise = normals(count * d, rng).into_iter().zip(coordinates);
-        let rows = noise.map(|(ξ, (mean, std))| (mean + std * f64::from(ξ)) as f32);
-        points(rows.collect(), (count, d))
-    }
 }
 
 /// A step size that gives an acceptance between 0.6 and 0.9.
@@ -205,7 +279,6 @@ fn adapted(size: f64, acceptance: f64) -> f64 {
 
 /// Chains on their way.
 struct Run<'a> {
-    start: &'a Normal,
     energy: &'a dyn Energy,
     log_weights: Vec<f64>,
     stop: StopButton,
@@ -214,9 +287,8 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(start: &'a Normal, energy: &'a dyn Energy, steps: usize, chains: usize) -> Self {
+    fn new(energy: &'a dyn Energy, steps: usize, chains: usize) -> Self {
         Self {
-            start,
             energy,
             log_weights: vec![0.0; chains],
             stop: StopButton::watch(),
@@ -227,10 +299,11 @@ impl<'a> Run<'a> {
 
     /// Multiplies the weights by what β's change makes of the density.
     fn weigh(&mut self, state: &mut State, change: f64) -> Result<(), Error> {
-        let base = self.start.energies(state.rows());
-        let own = state.energies(self.energy)?;
-        for ((log, base), own) in self.log_weights.iter_mut().zip(base).zip(own) {
-            *log += change * (base - f64::from(*own));
+        let d = state.shape().1;
+        let own = state.energies(self.energy)?.to_vec();
+        let each = state.rows().chunks_exact(d).zip(own);
+        for (log, (z, own)) in self.log_weights.iter_mut().zip(each) {
+            *log += change * (half_square(z) - f64::from(own));
         }
         Ok(())
     }
@@ -249,7 +322,7 @@ impl<'a> Run<'a> {
         }
         let target = Tempered {
             energy: self.energy,
-            base: Some((self.start, beta)),
+            beta: Some(beta),
         };
         let hmc = Hmc::with_step_size(size, leapfrogs);
         let info = hmc.random_move(target, state, rng)?;

@@ -150,7 +150,7 @@ impl Hmc {
         momenta: &[f32],
         decisions: &[f64],
     ) -> Result<Info, Error> {
-        let target = Tempered { energy, base: None };
+        let target = Tempered { energy, beta: None };
         self.move_along(target, state, momenta, decisions)
     }
 
@@ -230,7 +230,7 @@ impl Hmc {
 
 impl Sampler for Hmc {
     fn step(&self, energy: &dyn Energy, state: &mut State, rng: &mut Rng) -> Result<Info, Error> {
-        self.random_move(Tempered { energy, base: None }, state, rng)
+        self.random_move(Tempered { energy, beta: None }, state, rng)
     }
 
     fn checks(&self) -> bool {

@@ -12,7 +12,7 @@ pub use imputation::{Cell, Imputation, Imputed};
 pub use langevin::Langevin;
 pub use mala::Mala;
 pub use state::State;
-pub(crate) use tempered::{Normal, Tempered};
+pub(crate) use tempered::{Normal, Tempered, Whitened, half_square};
 
 use crate::energy::{Energy, check};
 use crate::notebook::{Progress, StopButton};
