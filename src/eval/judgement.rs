@@ -6,6 +6,7 @@ use crate::table::Table;
 use crate::tensors::{Points, normal_points};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
+use evcxr_notebook::debug_markdown;
 use std::fmt;
 
 /// How far samples of a model are from held-out rows, by three tests, and how far a normal density is.
@@ -25,7 +26,7 @@ use std::fmt;
 /// assert!(warning.contains("farther from the held-out rows than N(0, I)"));
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Judgement {
     /// The energy distance.
     pub energy: TwoSample,
@@ -101,5 +102,16 @@ impl fmt::Display for Judgement {
             Some(warning) => write!(f, "\n{warning}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The same, and below a notebook cell the table.
+impl fmt::Debug for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let markdown = || {
+            let warning = self.warning().unwrap_or_default();
+            format!("{}\n{warning}", self.table().markdown())
+        };
+        f.write_str(&debug_markdown(&self.to_string(), markdown))
     }
 }

@@ -262,6 +262,15 @@ impl Cell {
     }
 }
 
+/// How close draws are to values that were hidden.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recovered {
+    /// √(1/n Σ (mean of the draws - value)²), in the units of the file.
+    pub rmse: f64,
+    /// The share of values that lie in the band of 90 % of their draws.
+    pub coverage: f64,
+}
+
 /// What [`Imputation::draw`] found. A cell that ends in it shows a table.
 #[derive(Clone, PartialEq)]
 pub struct Imputed {
@@ -273,6 +282,47 @@ impl Imputed {
     /// The values that were missing, in the order of the rows.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
+    }
+
+    /// How close the draws are to values that are known after all, of the rows as they were before some were left out
+    /// ([`Dataset::missing_at`]), in the units of the file.
+    ///
+    /// # Errors
+    /// If there are fewer rows or columns than the draws are of, or one of the values is missing there too.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let normal = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0])?;
+    /// let data = Dataset::from_points(&normal.sample(100, &mut rng(0))?)?;
+    /// let gaps: Vec<(usize, usize)> = (0..100).map(|row| (row, 1)).collect();
+    /// let imputed = Imputation::new(&normal, &data).draw(&data.missing_at(&gaps)?, &mut rng(1))?;
+    /// let recovered = imputed.against(&data)?;
+    /// // The other column knows nothing of it.
+    /// assert!((recovered.rmse - 1.0).abs() < 0.25 && recovered.coverage > 0.8);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn against(&self, truth: &Dataset) -> Result<Recovered, Error> {
+        let (d, values) = (truth.dimension(), truth.originals().collect::<Vec<f64>>());
+        let (mut square, mut inside) = (0.0, 0);
+        for cell in &self.cells {
+            let value = values.get(cell.row * d + cell.column).copied();
+            let Some(value) = value.filter(|value| cell.column < d && !value.is_nan()) else {
+                let (row, column) = (cell.row, cell.column);
+                return Err(Error::Data(format!(
+                    "there is no value at [{row}, {column}] (from 0) to hold draws against: give the rows before values were left out"
+                )));
+            };
+            let (low, high) = cell.band();
+            square += (cell.mean() - value).powi(2);
+            inside += usize::from(low <= value && value <= high);
+        }
+        let count = self.cells.len() as f64;
+        Ok(Recovered {
+            rmse: (square / count).sqrt(),
+            coverage: inside as f64 / count,
+        })
     }
 
     /// Row, column, mean, standard deviation and the band that 90 % of the draws lie in.

@@ -8,7 +8,7 @@ mod state;
 mod tempered;
 
 pub use hmc::Hmc;
-pub use imputation::{Cell, Imputation, Imputed};
+pub use imputation::{Cell, Imputation, Imputed, Recovered};
 pub use langevin::Langevin;
 pub use mala::Mala;
 pub use state::State;
