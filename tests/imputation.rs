@@ -86,10 +86,10 @@ fn draws_have_the_conditional_mean_and_deviation() {
     let row: Vec<f64> = data.rows().unwrap().next().unwrap().to_vec();
     for space in [data.standardised().unwrap(), data.whitened().unwrap()] {
         let energy = Exact(&space);
-        let imputation = Imputation::new(&energy, &space).draws(400);
+        let imputation = Imputation::around(&space).draws(400);
         // z is known given the others: 100 (a - b), ± 100.
         let rows = data.missing_at(&[(0, 2), (7, 0), (7, 1)]).unwrap();
-        let imputed = imputation.draw(&rows, &mut rng(1)).unwrap();
+        let imputed = imputation.draw(&energy, &rows, &mut rng(1)).unwrap();
         let (a, b) = (row[0], row[1] - 3.0 - 2.0 * row[0]);
         check(&imputed, 0, 100.0 * (a - b), 100.0);
         // x and y given z: of v = z/100 = a - b + c, E a = v/3 and Var a = 2/3; E y = 3 + 2 v/3 - v/3,
@@ -112,9 +112,9 @@ fn all_that_is_missing_is_the_density_itself() {
     let space = data.whitened().unwrap();
     let rows = data.missing_at(&[(3, 0), (3, 1), (3, 2)]).unwrap();
     let energy = Exact(&space);
-    let imputed = Imputation::new(&energy, &space)
+    let imputed = Imputation::around(&space)
         .draws(400)
-        .draw(&rows, &mut rng(2))
+        .draw(&energy, &rows, &mut rng(2))
         .unwrap();
     check(&imputed, 0, 0.0, 1.0);
     check(&imputed, 1, 3.0, 5.0f64.sqrt());
@@ -126,10 +126,10 @@ fn rows_that_do_not_fit_are_errors() {
     let data = data();
     let space = data.standardised().unwrap();
     let energy = Exact(&space);
-    let imputation = || Imputation::new(&energy, &space);
+    let imputation = || Imputation::around(&space);
     let said = |rows: &Dataset| {
         imputation()
-            .draw(rows, &mut rng(0))
+            .draw(&energy, rows, &mut rng(0))
             .unwrap_err()
             .to_string()
     };
@@ -139,7 +139,7 @@ fn rows_that_do_not_fit_are_errors() {
     assert!(said(&gaps.columns(&["y", "x", "z"]).unwrap()).contains("the columns y, x, z"));
     let none = imputation()
         .draws(0)
-        .draw(&gaps, &mut rng(0))
+        .draw(&energy, &gaps, &mut rng(0))
         .unwrap_err()
         .to_string();
     assert!(none.contains("draws = 0"));

@@ -31,26 +31,25 @@ const TAIL: f64 = 0.05;
 /// let energy = GaussianMixture::fit(&data.points()?, 1, 0)?;
 ///
 /// let rows = data.missing_at(&[(0, 1)])?; // row 0 without its column 1
-/// let imputed = Imputation::new(&energy, &data).draw(&rows, &mut rng(1))?;
+/// let imputed = Imputation::around(&data).draw(&energy, &rows, &mut rng(1))?;
 /// let cell = &imputed.cells()[0];
 /// assert!((cell.mean() - 2.0 * data.rows()?.next().unwrap()[0]).abs() < 0.2);
 /// assert!((cell.deviation() - 0.5).abs() < 0.1);
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Imputation<'a> {
-    energy: &'a dyn Energy,
-    data: &'a Dataset,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imputation {
+    data: Dataset,
     draws: usize,
     steps: usize,
 }
 
-impl<'a> Imputation<'a> {
-    /// By this energy of the points of `data`, standardised or whitened as it was for training: 200 draws of each row, each
-    /// the end of a chain of its own, of 100 steps of which half find the step size.
-    pub fn new(energy: &'a dyn Energy, data: &'a Dataset) -> Self {
+impl Imputation {
+    /// For energies of points like those of `data`, standardised or whitened as it was for training: 200 draws of each row,
+    /// each the end of a chain of its own, of 100 steps of which half find the step size.
+    pub fn around(data: &Dataset) -> Self {
         Self {
-            energy,
-            data,
+            data: data.clone(),
             draws: 200,
             steps: 100,
         }
@@ -66,18 +65,28 @@ impl<'a> Imputation<'a> {
         Self { steps, ..self }
     }
 
-    /// Draws the missing values of these rows, which have the columns of the data and the units of its file. The chains begin at
+    /// Draws the missing values of these rows from p ∝ exp(-U), which have the columns of the data and the units of its file. The chains begin at
     /// values of rows of the data that are drawn at random.
     ///
     /// # Errors
     /// If the rows have other columns or text in them, none has a missing value, a setting is 0, or the energy fails.
-    pub fn draw(&self, rows: &Dataset, rng: &mut Rng) -> Result<Imputed, Error> {
+    pub fn draw(
+        &self,
+        energy: &dyn Energy,
+        rows: &Dataset,
+        rng: &mut Rng,
+    ) -> Result<Imputed, Error> {
         for (name, value) in [("draws", self.draws), ("steps", self.steps)] {
             if value == 0 {
                 return Err(Error::setting(name, 0, "at least 1"));
             }
         }
-        let known = rows.with_gaps_like(self.data)?;
+        let known = rows.with_gaps_like(&self.data)?;
+        let frozen = energy.frozen();
+        if !energy.is_tested() {
+            check::points(energy, &self.data.points()?)?;
+        }
+        let energy = frozen.as_deref().unwrap_or(energy);
         let d = self.data.dimension();
         let mut cells = Vec::new();
         let mut patterns: Vec<(Vec<bool>, Vec<usize>)> = Vec::new();
@@ -96,7 +105,7 @@ impl<'a> Imputation<'a> {
             return Err(Error::Data(reason.to_owned()));
         }
         for (pattern, of_pattern) in patterns {
-            cells.extend(self.draw_like(&known, &pattern, &of_pattern, rng)?);
+            cells.extend(self.draw_like(energy, &known, (&pattern, &of_pattern), rng)?);
         }
         cells.sort_by_key(|cell| (cell.row, cell.column));
         let names = (0..d).map(|column| self.data.name(column));
@@ -109,9 +118,9 @@ impl<'a> Imputation<'a> {
     /// Rows in which the same columns are missing.
     fn draw_like(
         &self,
+        energy: &dyn Energy,
         known: &[f64],
-        pattern: &[bool],
-        rows: &[usize],
+        (pattern, rows): (&[bool], &[usize]),
         rng: &mut Rng,
     ) -> Result<Vec<Cell>, Error> {
         let d = pattern.len();
@@ -139,14 +148,11 @@ impl<'a> Imputation<'a> {
         }
         let free = directions.len();
         let plane = Plane {
-            energy: self.energy,
+            energy,
             origins,
             directions: directions.iter().flatten().map(|a| *a as f32).collect(),
             free,
         };
-        if !self.energy.is_tested() {
-            check::points(self.energy, &self.data.points()?)?;
-        }
         let start = points(starts, (chains, free))?;
         let half = self.steps.div_ceil(2);
         let hmc = Hmc::with_step_size(0.5, 5).unchecked();
@@ -297,7 +303,7 @@ impl Imputed {
     /// let normal = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0])?;
     /// let data = Dataset::from_points(&normal.sample(100, &mut rng(0))?)?;
     /// let gaps: Vec<(usize, usize)> = (0..100).map(|row| (row, 1)).collect();
-    /// let imputed = Imputation::new(&normal, &data).draw(&data.missing_at(&gaps)?, &mut rng(1))?;
+    /// let imputed = Imputation::around(&data).draw(&normal, &data.missing_at(&gaps)?, &mut rng(1))?;
     /// let recovered = imputed.against(&data)?;
     /// // The other column knows nothing of it.
     /// assert!((recovered.rmse - 1.0).abs() < 0.25 && recovered.coverage > 0.8);
