@@ -277,6 +277,17 @@ pub struct Recovered {
     pub coverage: f64,
 }
 
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.4}, {:.0} % in their band of 90 %",
+            self.rmse,
+            100.0 * self.coverage
+        )
+    }
+}
+
 /// What [`Imputation::draw`] found. A cell that ends in it shows a table.
 #[derive(Clone, PartialEq)]
 pub struct Imputed {
