@@ -49,7 +49,7 @@ fn scores(name: &str, seed: u64) -> Scores {
     let energy = run.ema();
     let annealing = Annealing::around(&z.points().unwrap())
         .unwrap()
-        .temperatures(400)
+        .temperatures(1000)
         .chains(300);
     let log_z = annealing.forward(energy, &mut rng(seed)).unwrap();
     // In the columns' own spreads.
@@ -65,16 +65,9 @@ fn scores(name: &str, seed: u64) -> Scores {
         &test.scaled_like(&standard).unwrap().points().unwrap(),
     )
     .unwrap();
-    let start = energy
-        .normal(own.shape().0.max(100), &mut rng(seed))
+    let samples = annealing
+        .sample(energy, own.shape().0.max(100), &mut rng(seed))
         .unwrap();
-    let (hmc, warm) = Hmc::with_step_size(0.3, 5)
-        .warm_up(energy, &start, 100, &mut rng(seed))
-        .unwrap();
-    let samples = hmc
-        .chain(energy, &warm, 50, None, &mut rng(seed))
-        .unwrap()
-        .last;
     let judgement = Judgement::of(&samples, &own, &mut rng(seed)).unwrap();
     println!(
         "{name}: ED {ed}, KDE {kde}, mixture of {components} {mixture}; {stopped}; log Z {log_z:?}\n{judgement}"

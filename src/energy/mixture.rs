@@ -182,6 +182,14 @@ impl GaussianMixture {
         ))
     }
 
+    /// N(0, I) in so many dimensions.
+    ///
+    /// # Errors
+    /// If the dimension is 0.
+    pub fn standard_normal(dimension: usize) -> Result<Self, Error> {
+        Self::new(&[1.0], &[vec![0.0; dimension]], &[1.0])
+    }
+
     /// Of what is known to be possible.
     fn of(weights: Vec<f64>, means: Vec<Vec<f64>>, spreads: Vec<Spread>) -> Self {
         let each = weights.iter().zip(&means).zip(&spreads);

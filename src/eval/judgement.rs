@@ -58,9 +58,9 @@ impl Judgement {
     pub fn warning(&self) -> Option<String> {
         (self.energy.statistic > self.normal.max(0.0)).then(|| {
             format!(
-                "the samples are farther from the held-out rows than N(0, I) (energy distances {:.3} and {:.3}): the model \
-                 is of no use yet. Train it above a density (`Tilted`), with a held-out loss (`validate`), or give chains \
-                 more steps",
+                "the samples are farther from the held-out rows than N(0, I) (energy distances {:.3} and {:.3}): if chains made \
+                 them, they may need more steps, and `Annealing::sample` gives each mode its share; otherwise train with a \
+                 held-out loss (`validate`) above a density (`EnergyDiscrepancy::above`, `Tilted`)",
                 self.energy.statistic, self.normal
             )
         })

@@ -1,11 +1,15 @@
 //! Energy discrepancy, the paper's loss.
 
-use super::{AboveNormal, Gaussian, Loss, Perturbation};
-use crate::energy::{Energy, Terms};
+use super::{Above, Gaussian, Loss, Perturbation};
+use crate::energy::{Energy, GaussianMixture, Terms};
 use crate::tensors::{Points, to_vec};
 use crate::{Error, Rng, kernel};
 use dfdx::shapes::HasShape;
+use rayon::prelude::*;
 use std::ops::Range;
+
+/// So many points, at least, are the work of one thread.
+const FEW: usize = 64;
 
 /// Energy discrepancy, with Gaussian perturbation unless another is given.
 ///
@@ -67,11 +71,14 @@ impl EnergyDiscrepancy {
     }
 }
 
-impl EnergyDiscrepancy<AboveNormal> {
-    /// Noise whose way back knows N(0, I), with a standard deviation of each point's own from a range ([`AboveNormal`]): for
-    /// whitened data in more than a few dimensions, and such of which no one width is known to fit. With M = 4 and w = 1.
-    pub fn above_normal(stds: Range<f64>) -> Self {
-        Self::with(AboveNormal::with_stds(stds))
+impl EnergyDiscrepancy<Above> {
+    /// Noise whose way back knows a reference density, of eight standard deviations in a range ([`Above`]): for data in more than
+    /// a few dimensions, and such of which no one width is known to fit. With M = 4 and w = 1.
+    ///
+    /// # Errors
+    /// As [`Above::new`].
+    pub fn above(reference: &GaussianMixture, stds: Range<f64>) -> Result<Self, Error> {
+        Ok(Self::with(Above::new(reference, stds)?))
     }
 }
 
@@ -140,9 +147,8 @@ impl<P: Perturbation> Loss for EnergyDiscrepancy<P> {
             stabilisation: self.stabilisation,
             scale: self.scale,
         };
-        let reference = groups
-            .chunks_exact(d)
-            .map(|row| self.perturbation.reference(row));
+        let rows = groups.par_chunks_exact(d).with_min_len(FEW);
+        let reference = rows.map(|row| self.perturbation.reference(row));
         let Some(reference) = reference.collect::<Option<Vec<f64>>>() else {
             return Terms::of_energies_together(groups, d, 1 + m, move |_, u, slopes| {
                 discrepancy.evaluate(u, slopes)
@@ -161,7 +167,6 @@ mod tests {
     use super::*;
     use crate::data::Data;
     use crate::device;
-    use crate::energy::GaussianMixture;
     use crate::rng;
     use crate::tensors::{TapedPoints, TapedValues};
     use dfdx::prelude::*;
@@ -205,7 +210,10 @@ mod tests {
                 .particles(500)
                 .stabilisation(0.0),
         );
-        let normal = EnergyDiscrepancy::above_normal(1.0..1.0).particles(500);
+        let normal = GaussianMixture::standard_normal(1).unwrap();
+        let normal = EnergyDiscrepancy::above(&normal, 1.0..1.0)
+            .unwrap()
+            .particles(500);
         let above = difference(&mut normal.stabilisation(0.0));
         assert!(flat > 0.05 && (flat - above).abs() < 0.01, "{flat} {above}");
     }
@@ -214,7 +222,9 @@ mod tests {
     fn the_reference_itself_is_a_constant_above_it() {
         let normal = GaussianMixture::new(&[1.0], &[[0.0, 0.0]], &[1.0]).unwrap();
         let x = normal.sample(64, &mut rng(0)).unwrap();
-        let mut loss = EnergyDiscrepancy::above_normal(0.3..3.0).particles(5);
+        let mut loss = EnergyDiscrepancy::above(&normal, 0.3..3.0)
+            .unwrap()
+            .particles(5);
         let value = loss.evaluate(&normal, &x, &mut rng(1)).unwrap();
         assert!((value - 6f64.ln()).abs() < 1e-5, "{value}");
     }
@@ -229,11 +239,6 @@ mod tests {
             (ok.particles(usize::MAX), "N x M x D"),
             (ok.stabilisation(-0.5), "stabilisation = -0.5"),
         ];
-        let mut backwards = EnergyDiscrepancy::above_normal(2.0..1.0);
-        let error = backwards
-            .terms(&Constant, &points(), &mut rng(0))
-            .unwrap_err();
-        assert!(error.to_string().contains("stds = 2..1"), "{error}");
         for (mut loss, message) in bad {
             let error = loss.terms(&Constant, &points(), &mut rng(0)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");

@@ -7,6 +7,7 @@
 //! | [`MaximumLikelihood`] | U | none |
 //! | [`ScoreMatching`] | ∇U and ΔU | none |
 
+mod above;
 mod contrastive_divergence;
 mod energy_discrepancy;
 mod maximum_likelihood;
@@ -14,10 +15,11 @@ mod perturbation;
 mod score_matching;
 
 pub use crate::energy::{TapedLoss, Terms};
+pub use above::Above;
 pub use contrastive_divergence::ContrastiveDivergence;
 pub use energy_discrepancy::EnergyDiscrepancy;
 pub use maximum_likelihood::MaximumLikelihood;
-pub use perturbation::{AboveNormal, Gaussian, Perturbation};
+pub use perturbation::{Gaussian, Perturbation};
 pub use score_matching::ScoreMatching;
 
 use crate::energy::{Energy, Trainable};

@@ -2,9 +2,7 @@
 
 use crate::tensors::normals;
 use crate::{Error, Rng, kernel};
-use rand::RngExt;
 use std::fmt::Debug;
-use std::ops::Range;
 
 /// A random map from each data point x_i to M points x_ij around it.
 ///
@@ -144,68 +142,5 @@ impl Perturbation for Gaussian {
     ) -> Result<Vec<f32>, Error> {
         let (shared, own) = (normals(x.len(), rng), normals(x.len() * particles, rng));
         self.groups_of(x, dimension, &shared, &own)
-    }
-}
-
-/// Gaussian noise whose way back knows a reference density, N(0, I): y_i = x_i + s_i ξ_i, and x_ij is drawn from what is
-/// proportional to N(x; 0, I) q(y_i | x) in x,
-///
-/// x_ij = (y_i + s_i √(1 + s_i²) ξ'_ij)/(1 + s_i²),
-///
-/// with ln s_i uniform in a range, and ξ standard normal.
-///
-/// Energy discrepancy weighs these points by 1/N(x; 0, I), and so has the value that it has with points of `q(y_i | x)` alone, as far
-/// as M is large; but none of them lies where the reference has no mass. In many dimensions noise of one width leads far
-/// away from all data, and what the energy does between there and the data stays unseen. Narrow noise sees the density's
-/// fine structure, wide noise how much mass lies where.
-///
-/// For standardised points, or better [whitened](crate::data::Dataset::whitened) ones.
-///
-/// # Examples
-/// Where a point of N(0, I) goes, it comes from: whatever s, the perturbed points are of N(0, I).
-/// ```
-/// use energy_discrepancy::prelude::*;
-/// use energy_discrepancy::loss::AboveNormal;
-///
-/// let x = normals(4000, &mut rng(0));
-/// let groups = AboveNormal::with_stds(0.3..3.0).groups(&x, 1, 1, &mut rng(1))?;
-/// let mean_square = groups.iter().skip(1).step_by(2).map(|x| x * x).sum::<f32>() / 4000.0;
-/// assert!((mean_square - 1.0).abs() < 0.1);
-/// # Ok::<(), Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct AboveNormal {
-    stds: Range<f64>,
-}
-
-impl AboveNormal {
-    /// Noise of standard deviations in this range, as many in each of its octaves.
-    pub fn with_stds(stds: Range<f64>) -> Self {
-        Self { stds }
-    }
-}
-
-impl Perturbation for AboveNormal {
-    fn perturb(&self, x: &[f32], particles: &mut [f32], rng: &mut Rng) -> Result<(), Error> {
-        let Range { start, end } = self.stds;
-        if !(start > 0.0 && start <= end && end.is_finite()) {
-            let allowed = "two standard deviations, positive, finite and the smaller one first";
-            return Err(Error::setting("stds", format!("{start}..{end}"), allowed));
-        }
-        let share: f64 = rng.random();
-        let s = start * (end / start).powf(share);
-        let back = 1.0 / (1.0 + s * s);
-        let (s, back, spread) = (s as f32, back as f32, (s * back.sqrt()) as f32);
-        let (shared, own) = (normals(x.len(), rng), normals(particles.len(), rng));
-        let centres = x.iter().zip(&shared).cycle();
-        for ((particle, own), (x, shared)) in particles.iter_mut().zip(own).zip(centres) {
-            *particle = back * (x + s * shared) + spread * own;
-        }
-        Ok(())
-    }
-
-    fn reference(&self, x: &[f32]) -> Option<f64> {
-        let squares = x.iter().map(|x| f64::from(*x).powi(2));
-        Some(0.5 * squares.sum::<f64>())
     }
 }
