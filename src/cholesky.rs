@@ -32,7 +32,7 @@ impl Cholesky {
         Ok(Self { dimension, lower })
     }
 
-    fn row(&self, i: usize) -> &[f64] {
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.lower[i * self.dimension..(i + 1) * self.dimension]
     }
 
@@ -45,24 +45,6 @@ impl Cholesky {
     pub(crate) fn times(&self, v: &[f64]) -> Vec<f64> {
         let entry = |i: usize| self.row(i).iter().zip(v).map(|(l, v)| l * v).sum();
         (0..self.dimension).map(entry).collect()
-    }
-
-    /// m + L v, in single precision but for the sums.
-    pub(crate) fn times_from(&self, v: &[f32], mean: &[f64], into: &mut [f32]) {
-        for (i, (into, mean)) in into.iter_mut().zip(mean).enumerate() {
-            let products = self.row(i)[..=i].iter().zip(v);
-            let sum: f64 = products.map(|(l, v)| l * f64::from(*v)).sum();
-            *into = (mean + sum) as f32;
-        }
-    }
-
-    /// Lᵀ v.
-    pub(crate) fn transposed_times(&self, v: &[f32], into: &mut [f32]) {
-        into.fill(0.0);
-        for (i, v) in v.iter().enumerate() {
-            let row = self.row(i)[..=i].iter().zip(&mut *into);
-            row.for_each(|(l, into)| *into += (l * f64::from(*v)) as f32);
-        }
     }
 
     /// L⁻¹ v.

@@ -22,7 +22,7 @@ CD_PENALTY = 0.3
 
 DEFAULT_CASES = [
     "ed_m1", "ed_m4", "ed_m32", "ed_m512", "sm", "cd", "wstab", "langevin128",
-    "ed_residual", "sm_residual", "ed_conv28",
+    "annealing", "ed_residual", "sm_residual", "ed_conv28",
 ]  # fmt: skip
 
 

@@ -202,6 +202,108 @@ def sampling():
     return fresh
 
 
+# Annealed importance sampling, as `eval::Annealing` runs it: in z, where x = mean + z @ lower.T, from a
+# standard normal density, with a pilot run for the step sizes.
+
+PILOT_CHAINS, FIRST_MOVES, STEEPNESS, LEAPFROGS = 64, 30, 4.0, 2
+
+
+def hmc_move(energies, z, known, beta, size, key):
+    """One move at beta, and its acceptance; `known` holds U and its slopes at z."""
+    p_key, u_key = jax.random.split(key)
+    p = jax.random.normal(p_key, z.shape)
+
+    def hamiltonian(z, p, u):
+        return beta * u + 0.5 * (1 - beta) * jnp.sum(z**2, 1) + 0.5 * jnp.sum(p**2, 1)
+
+    def slopes(z, own):
+        return beta * own + (1 - beta) * z
+
+    before = hamiltonian(z, p, known[0])
+    moved, (u, own) = z, known
+    p = p - 0.5 * size * slopes(moved, own)
+    for step in range(LEAPFROGS):
+        moved = moved + size * p
+        u, own = energies(moved)
+        share = 0.5 if step == LEAPFROGS - 1 else 1.0
+        p = p - share * size * slopes(moved, own)
+    change = before - hamiltonian(moved, p, u)
+    accepted = jnp.log(jax.random.uniform(u_key, before.shape)) < change
+    ratio = jnp.exp(change)
+    acceptance = jnp.mean(jnp.where(jnp.isnan(ratio), 0.0, jnp.minimum(ratio, 1.0)))
+    z = jnp.where(accepted[:, None], moved, z)
+    u = jnp.where(accepted, u, known[0])
+    return z, (u, jnp.where(accepted[:, None], own, known[1])), acceptance
+
+
+def adapted(size, acceptance):
+    factor = jnp.where(acceptance > 0.9, 1.1, jnp.where(acceptance < 0.6, 0.8, 1.0))
+    return size * factor
+
+
+def ladder(temperatures):
+    at = jax.nn.sigmoid(STEEPNESS * jnp.linspace(-1.0, 1.0, temperatures + 1))
+    return (at - at[0]) / (at[-1] - at[0])
+
+
+def anneal(temperatures, chains, key, params, start):
+    mean, lower = start
+
+    def of_z(z):
+        x = mean + z @ lower.T
+        return energy(params, x) + 0.5 * jnp.sum(x**2, 1)
+
+    def energies(z):
+        u, back = jax.vjp(of_z, z)
+        return u, back(jnp.ones_like(u))[0]
+
+    def pilot_move(carry, at):
+        z, known, size = carry
+        beta, key = at
+        z, known, acceptance = hmc_move(energies, z, known, beta, size, key)
+        return (z, known, adapted(size, acceptance)), size
+
+    def move(carry, at):
+        z, known, weights = carry
+        beta, change, size, key = at
+        weights = weights + change * (0.5 * jnp.sum(z**2, 1) - known[0])
+        z, known, _ = hmc_move(energies, z, known, beta, size, key)
+        return (z, known, weights), None
+
+    betas = ladder(temperatures)
+    keys = jax.random.split(key, 6)
+    z = jax.random.normal(keys[0], (PILOT_CHAINS, mean.size))
+    carry = z, energies(z), jnp.ones(())
+    first = jnp.full(FIRST_MOVES, betas[1]), jax.random.split(keys[1], FIRST_MOVES)
+    carry, _ = lax.scan(pilot_move, carry, first)
+    _, sizes = lax.scan(pilot_move, carry, (betas[1:], jax.random.split(keys[2], temperatures)))
+    z = jax.random.normal(keys[3], (chains, mean.size))
+    carry = z, energies(z), jnp.zeros(chains)
+    rungs = betas[1:], jnp.diff(betas), sizes, jax.random.split(keys[4], temperatures)
+    (_, _, weights), _ = lax.scan(move, carry, rungs)
+    volume = 0.5 * mean.size * jnp.log(2 * jnp.pi) + jnp.sum(jnp.log(jnp.diag(lower)))
+    return keys[5], jax.nn.logsumexp(weights) - jnp.log(chains) + volume
+
+
+def annealing(temperatures=50, chains=1000, dim=10):
+    """A whole run, its pilot run included."""
+    jitted = jax.jit(functools.partial(anneal, temperatures, chains))
+
+    def fresh():
+        params = init_params(jax.random.key(0), [dim, 128, 128, 128, 128, 1])
+        start = jnp.zeros(dim), 2.0 * jnp.eye(dim)
+        key = jax.random.key(2)
+
+        def step():
+            nonlocal key
+            key, log_z = jax.block_until_ready(jitted(key, params, start))
+            return log_z
+
+        return step
+
+    return fresh
+
+
 CASES = {f"ed_m{m}": training(functools.partial(ed_loss, m=m)) for m in (1, 4, 32, 512)}
 CASES |= {
     "sm": training(sm_loss),
@@ -220,6 +322,7 @@ CASES |= {
         functools.partial(ed_loss, m=4, energy=conv_energy, s=0.3), init_conv, (32, 784)
     ),
     "langevin128": sampling(),
+    "annealing": annealing(),
 }
 
 if __name__ == "__main__":

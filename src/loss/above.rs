@@ -172,7 +172,11 @@ impl Perturbation for Above {
                 k += 1;
             }
             let centre = centres[k].get_or_insert_with(|| ways[k].centre(&y));
-            ways[k].back.times_from(&normals(d, rng), centre, particle);
+            let noise: Vec<f64> = normals(d, rng).into_iter().map(f64::from).collect();
+            let moved = ways[k].back.times(&noise);
+            for (value, (centre, moved)) in particle.iter_mut().zip(centre.iter().zip(moved)) {
+                *value = (centre + moved) as f32;
+            }
         }
         Ok(())
     }

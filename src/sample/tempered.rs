@@ -7,9 +7,12 @@ use crate::energy::{Energy, checked, closed_form};
 use crate::tensors::{Points, TapedPoints, TapedValues, Values, from_vec, to_vec};
 use dfdx::prelude::*;
 use rayon::prelude::*;
+use std::iter::repeat_n;
 
 /// So many products, at least, are the work of one thread.
 const FEW: usize = 1 << 14;
+/// So many coordinates are summed at a time.
+const WIDE: usize = 16;
 /// The least share of the covariance that is without correlations: in a direction that the points do not have, the density
 /// is a thousandth as wide as a coordinate.
 const SHARE: f64 = 1e-6;
@@ -19,6 +22,9 @@ const SHARE: f64 = 1e-6;
 pub(crate) struct Normal {
     mean: Vec<f64>,
     lower: Cholesky,
+    /// L and Lᵀ, row after row, each filled up to a multiple of [`WIDE`].
+    rows: Vec<f32>,
+    columns: Vec<f32>,
 }
 
 impl Normal {
@@ -73,7 +79,21 @@ impl Normal {
                 "coordinate {column} depends on those before it: leave it out"
             ))
         })?;
-        Ok(Self { mean, lower })
+        let padding = d.next_multiple_of(WIDE) - d;
+        let padded = |entry: &dyn Fn(usize, usize) -> f64| -> Vec<f32> {
+            let row = |i| {
+                (0..d)
+                    .map(move |j| entry(i, j))
+                    .chain(repeat_n(0.0, padding))
+            };
+            (0..d).flat_map(row).map(|entry| entry as f32).collect()
+        };
+        Ok(Self {
+            rows: padded(&|i, j| lower.row(i)[j]),
+            columns: padded(&|i, j| lower.row(j)[i]),
+            mean,
+            lower,
+        })
     }
 
     /// D.
@@ -101,12 +121,16 @@ impl Normal {
 
     /// x of each z.
     pub(crate) fn places(&self, z: &[f32]) -> Vec<f32> {
-        self.each(z, |row, into| self.lower.times_from(row, &self.mean, into))
+        self.each(z, |z, into| {
+            combine(z, &self.columns, into);
+            let each = into.iter_mut().zip(&self.mean);
+            each.for_each(|(x, mean)| *x = (mean + f64::from(*x)) as f32);
+        })
     }
 
     /// Lᵀ v of each row: slopes in x as slopes in z.
     fn pulled(&self, slopes: &[f32]) -> Vec<f32> {
-        self.each(slopes, |row, into| self.lower.transposed_times(row, into))
+        self.each(slopes, |v, into| combine(v, &self.rows, into))
     }
 
     fn each(&self, rows: &[f32], write: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
@@ -125,6 +149,21 @@ fn copy(from: &[f64], into: &mut [f32]) {
     into.iter_mut()
         .zip(from)
         .for_each(|(into, from)| *into = *from as f32);
+}
+
+/// The sum of the vectors, times their weights.
+fn combine(weights: &[f32], vectors: &[f32], into: &mut [f32]) {
+    let stride = into.len().next_multiple_of(WIDE);
+    for (part, into) in into.chunks_mut(WIDE).enumerate() {
+        // In registers.
+        let mut sums = [0.0; WIDE];
+        for (weight, vector) in weights.iter().zip(vectors.chunks_exact(stride)) {
+            let vector = &vector[part * WIDE..][..WIDE];
+            let each = sums.iter_mut().zip(vector);
+            each.for_each(|(sum, v)| *sum += weight * v);
+        }
+        into.copy_from_slice(&sums[..into.len()]);
+    }
 }
 
 /// U(m + L z), an energy of z.
