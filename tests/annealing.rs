@@ -159,11 +159,12 @@ fn both_ways_bracket_log_z_in_20_dimensions() {
     all(20, [(200, 100), (200, 100), (1000, 100)]);
 }
 
-/// Of the crossed ones few chains pass from one to the other: they must be more.
+/// Of the crossed ones few chains pass from one to the other, so that a few weigh most: with fewer temperatures their errors
+/// are larger than the weights tell.
 #[test]
-#[ignore = "three minutes"]
+#[ignore = "six minutes"]
 fn both_ways_bracket_log_z_in_50_dimensions() {
-    all(50, [(400, 100), (400, 100), (600, 300)]);
+    all(50, [(400, 100), (400, 100), (2500, 100)]);
 }
 
 /// Points of exp(-U): of the grid's cells by their mass, and then 50 steps that leave the density as it is, so that nothing is

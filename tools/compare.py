@@ -26,7 +26,8 @@ OURS = "cargo bench --bench steps --"
 # Those that the peers have: not ed_wide and ed_trained, which ask for a trained net, and what is written
 # in another way here.
 CASES = (
-    "ed_m1,ed_m4,ed_m32,ed_m512,sm,cd,wstab,langevin128,annealing,ed_residual,sm_residual,ed_conv28,"
+    "ed_m1,ed_m4,ed_m32,ed_m512,sm,cd,wstab,langevin128,annealing,"
+    "ed_residual,sm_residual,ed_conv28,"
     "generator32_forward,generator32_input,generator32_full,lebm_mini"
 )
 
