@@ -120,22 +120,22 @@ impl Way {
         })
     }
 
-    fn from_mean(&self, y: &[f64]) -> Vec<f64> {
+    fn off_mean(&self, y: &[f64]) -> Vec<f64> {
         y.iter().zip(&self.mean).map(|(y, m)| y - m).collect()
     }
 
     /// log π N(y; μ, Σ + s² I), but for what all components have.
     fn log_share(&self, y: &[f64]) -> f64 {
-        let scores = self.forth.solve(&self.from_mean(y));
+        let scores = self.forth.solve(&self.off_mean(y));
         self.log_scale - 0.5 * scores.iter().map(|z| z * z).sum::<f64>()
     }
 
     /// μ + G (y - μ).
     fn centre(&self, y: &[f64]) -> Vec<f64> {
-        let from_mean = self.from_mean(y);
+        let off_mean = self.off_mean(y);
         let rows = self.gain.chunks_exact(y.len()).zip(&self.mean);
         let entry = |(row, mean): (&[f64], &f64)| {
-            mean + row.iter().zip(&from_mean).map(|(g, y)| g * y).sum::<f64>()
+            mean + row.iter().zip(&off_mean).map(|(g, y)| g * y).sum::<f64>()
         };
         rows.map(entry).collect()
     }
