@@ -30,5 +30,23 @@ fn main() -> Result<(), Error> {
     println!("{:?}", z.as_vec());
     println!("{:?}", prior.energy(&z)?.as_vec());
     println!("{:?}", generator.decode(&z)?.as_vec());
+
+    let rows = x.as_vec().into_iter().map(f64::from).collect::<Vec<f64>>();
+    let rows: Vec<[f64; 2]> = rows
+        .chunks(2)
+        .map(|x| [10.0 + x[0], x[0] - 3.0 * x[1]])
+        .collect();
+    let table = Dataset::new(&rows)?.whitened()?;
+    let many = Dataset::from_points(&data.sample(500, &mut rng(1))?)?.whitened()?;
+    let mut tilted = Trainer::for_table(&many, 0)?.steps(20).quiet();
+    let _ = tilted.fit(&many)?;
+    tilted.save(folder.join("tilt.safetensors"))?;
+    tilted
+        .ema()
+        .base()
+        .save(folder.join("mixture.safetensors"))?;
+    table.save_units(folder.join("units.safetensors"))?;
+    println!("{:?}", rows.concat());
+    println!("{:?}", tilted.ema().energy(&table.points()?)?.as_vec());
     Ok(())
 }

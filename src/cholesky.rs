@@ -36,6 +36,11 @@ impl Cholesky {
         &self.lower[i * self.dimension..(i + 1) * self.dimension]
     }
 
+    /// L, row after row.
+    pub(crate) fn lower(&self) -> &[f64] {
+        &self.lower
+    }
+
     /// L's diagonal.
     pub(crate) fn diagonal(&self) -> impl Iterator<Item = f64> {
         (0..self.dimension).map(|i| self.row(i)[i])

@@ -40,6 +40,7 @@ mod cholesky;
 #[cfg(feature = "cuda")]
 mod cuda;
 pub mod data;
+mod doubles;
 pub mod energy;
 mod error;
 pub mod eval;

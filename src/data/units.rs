@@ -2,10 +2,11 @@
 
 use super::dataset::{Dataset, Units};
 use super::missing::{fits_single, listed};
-use crate::Error;
 use crate::cholesky::{Cholesky, moments};
 use crate::tensors::{Points, points, to_vec};
+use crate::{Error, doubles};
 use dfdx::shapes::HasShape;
+use std::path::Path;
 
 impl Dataset {
     /// The set with mean 0 and variance 1 in every column, z_d = (x_d - m_d)/s_d, where
@@ -272,6 +273,40 @@ impl Dataset {
 }
 
 impl Dataset {
+    /// Writes what leads from the file's units to this set's to a safetensors file in double precision: `mean` and `std`, `(D,)`,
+    /// and L of a whitened set as `lower`, `(D, D)`: for what uses a saved model elsewhere.
+    ///
+    /// # Errors
+    /// If the set is neither standardised nor whitened, or the file cannot be written.
+    ///
+    /// # Examples
+    /// In Python, for rows `x` of the file: `z = np.linalg.solve(lower, ((x - mean) / std).T).T`.
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// # let temporary = tempfile::tempdir().unwrap();
+    /// # let folder = temporary.path();
+    /// let data = Dataset::new(&[[0.0, 1.0], [1.0, 3.0], [2.0, 2.0]])?.whitened()?;
+    /// data.save_units(folder.join("units.safetensors"))?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn save_units(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let Some(units) = &self.units else {
+            let reason =
+                "the set has its file's own units: call `standardised` or `whitened` on it first";
+            return Err(Error::Data(reason.to_owned()));
+        };
+        let d = self.dimension;
+        let mut lists = vec![
+            ("mean", vec![d], units.mean.clone()),
+            ("std", vec![d], units.std.clone()),
+        ];
+        if let Some(lower) = &units.lower {
+            lists.push(("lower", vec![d, d], lower.lower().to_vec()));
+        }
+        doubles::save(path.as_ref(), &lists)
+    }
+
     /// Other points of this set's space in the place of its own, `(B, D)`, with the same names and units: samples of a model
     /// that was trained on it, to be looked at as the data are.
     ///

@@ -24,6 +24,7 @@ mod latent_prior;
 #[cfg(not(feature = "cuda"))]
 mod lowering;
 mod mixture;
+mod mixture_file;
 mod mlp;
 mod net;
 #[cfg(not(feature = "cuda"))]

@@ -55,7 +55,7 @@ def test_an_energy_has_the_same_values_in_numpy(saved):
 
 
 def test_a_latent_model_has_the_same_values_in_numpy(saved):
-    folder, (*_, z, energies, images) = saved
+    folder, (_, _, z, energies, images, *_) = saved
     z = z.reshape(3, 4)
 
     def leaky(slope):
@@ -71,3 +71,16 @@ def test_a_latent_model_has_the_same_values_in_numpy(saved):
         values = transposed_convolution(values, weight, bias, stride, padding)
         values = leaky(0.1)(values) if n < 3 else np.tanh(values)
     np.testing.assert_allclose(values.reshape(-1), images, rtol=1e-5, atol=1e-5)
+
+
+def test_a_tilted_mixture_of_whitened_rows_has_the_same_values_in_numpy(saved):
+    folder, (*_, rows, energies) = saved
+    units = load_file(folder / "units.safetensors")
+    z = np.linalg.solve(units["lower"], ((rows.reshape(5, 2) - units["mean"]) / units["std"]).T).T
+    tilt = perceptron(z, layers(load_file(folder / "tilt.safetensors"), "lin"), np.tanh)
+    mixture = load_file(folder / "mixture.safetensors")
+    densities = np.zeros(len(z))
+    for weight, mean, covariance in zip(mixture["weights"], mixture["means"], mixture["covariances"]):
+        square = np.einsum("nd,de,ne->n", z - mean, np.linalg.inv(covariance), z - mean)
+        densities += weight * np.exp(-square / 2) / np.sqrt(np.linalg.det(2 * np.pi * covariance))
+    np.testing.assert_allclose(tilt - np.log(densities), energies, rtol=1e-4, atol=1e-4)
