@@ -90,6 +90,16 @@ impl Cholesky {
     }
 }
 
+/// The first column, of rows of d numbers, that has one value throughout: sums of it may round to more than no variance.
+pub(crate) fn constant_column(rows: &[f64], d: usize) -> Option<usize> {
+    (0..d).find(|i| {
+        rows.iter()
+            .skip(*i)
+            .step_by(d)
+            .all(|value| *value == rows[*i])
+    })
+}
+
 /// The mean and the covariance, with 1/n, of rows of d numbers that have these weights.
 pub(crate) fn moments(rows: &[f64], d: usize, weights: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let total: f64 = weights.iter().sum();

@@ -137,6 +137,14 @@ fn rows_that_do_not_fit_are_errors() {
     let gaps = data.missing_at(&[(0, 0)]).unwrap();
     assert!(said(&gaps.columns(&["x", "y"]).unwrap()).contains("(N, 3)"));
     assert!(said(&gaps.columns(&["y", "x", "z"]).unwrap()).contains("the columns y, x, z"));
+    let imputed = imputation().draw(&energy, &gaps, &mut rng(0)).unwrap();
+    assert_eq!(imputed.against(&data).unwrap().coverage, 1.0);
+    let other = data.columns(&["y", "x", "z"]).unwrap();
+    let said = imputed.against(&other).unwrap_err().to_string();
+    assert!(
+        said.contains("x, y, z, and the truth has y, x, z"),
+        "{said}"
+    );
     let none = imputation()
         .draws(0)
         .draw(&energy, &gaps, &mut rng(0))

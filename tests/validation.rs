@@ -260,3 +260,41 @@ fn settings_that_cannot_be_are_errors() {
     let named = wide(1e-3).metric_fn("held-out loss", 1, |_, _| Ok(0.0));
     assert!(said(named).contains("a name of its own"));
 }
+
+#[test]
+fn a_recovery_never_takes_larger_steps_than_half_the_rate() {
+    // The first look is the best one, and the step that fails comes much later: Adam's moments of one step must
+    // not be taken for those of hundreds.
+    let (train, x) = parts();
+    let net = Mlp::softplus(&[2, 16, 1], 0).unwrap();
+    let loss = Failing(EnergyDiscrepancy::with_std(0.3), 0, vec![301]);
+    let rate = 1e-2;
+    let mut run = Trainer::new(net, loss)
+        .batch(160)
+        .adam(rate)
+        .steps(300)
+        .recover(1);
+    run = run.validate(&x, 1000).quiet();
+    let _ = run.fit(&train).unwrap();
+    let mut run = run.steps(301);
+    assert_eq!(run.fit(&train).unwrap(), Stopped::AtEnd { steps: 301 });
+    let recovery = run.history().recoveries()[0];
+    assert_eq!((recovery.step, recovery.kept), (300, 1));
+    // One step from the weights after one: at most the rate by two.
+    let mut one = Trainer::new(
+        Mlp::softplus(&[2, 16, 1], 0).unwrap(),
+        EnergyDiscrepancy::with_std(0.3),
+    );
+    one = one.batch(160).adam(rate).steps(1).quiet();
+    let _ = one.fit(&train).unwrap();
+    let pairs = one
+        .energy()
+        .flat_parameters()
+        .into_iter()
+        .zip(run.energy().flat_parameters());
+    let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(
+        largest > 1e-4 && largest < 0.5 * 1.1 * rate as f32,
+        "{largest}"
+    );
+}

@@ -12,7 +12,7 @@ const LEVELS: usize = 3;
 
 impl Dataset {
     /// For each column how many values there are and how many are missing, their mean, standard deviation (with 1/N), least
-    /// and most; of a column of text its most frequent texts.
+    /// and most, in the units of the file; of a column of text its most frequent texts.
     ///
     /// # Examples
     /// ```
@@ -41,8 +41,15 @@ impl Dataset {
         ];
         let header = header.into_iter().chain(has_text.then_some("texts"));
         let mut table = Table::new(header);
+        let originals: Vec<f64> = self.originals().collect();
         for column in 0..self.dimension {
-            let values = || self.raw_rows().map(|row| row[column]);
+            let values = || {
+                originals
+                    .iter()
+                    .skip(column)
+                    .step_by(self.dimension)
+                    .copied()
+            };
             let there = || values().filter(|value| !value.is_nan());
             let count = there().count();
             let mut row = vec![self.name(column), count.to_string()];

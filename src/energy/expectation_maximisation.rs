@@ -1,7 +1,7 @@
 //! Gaussian mixtures fitted to points.
 
 use super::mixture::GaussianMixture;
-use crate::cholesky::{Cholesky, moments};
+use crate::cholesky::{Cholesky, constant_column, moments};
 use crate::log_sum_exp::log_sum_exp;
 use crate::tensors::{Points, to_vec};
 use crate::{Error, Rng, rng};
@@ -66,10 +66,13 @@ impl GaussianMixture {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn fit_best(x: &Points, most: usize, seed: u64) -> Result<Self, Error> {
+        if most == 0 {
+            return Err(Error::setting("most", most, "at least 1"));
+        }
         let points = Whitened::of(x)?;
         let (n, d) = (points.count() as f64, points.dimension as f64);
         let mut best: Option<(f64, Self)> = None;
-        for count in 1..=most.max(1).min(points.count()) {
+        for count in 1..=most.min(points.count()) {
             let (likelihood, mixture) = points.fit(count, seed)?;
             let parameters = count as f64 * (1.0 + d + d * (d + 1.0) / 2.0) - 1.0;
             let criterion = parameters * n.ln() - 2.0 * n * likelihood;
@@ -106,10 +109,16 @@ impl Whitened {
                 rows[at]
             )));
         }
+        if let Some(column) = constant_column(&rows, d) {
+            return Err(Error::Data(format!(
+                "column {column} (from 0) is {} everywhere: choose other columns",
+                rows[column]
+            )));
+        }
         let (mean, covariance) = moments(&rows, d, &vec![1.0; count]);
         let lower = Cholesky::of(&covariance, d).map_err(|column| {
             Error::Data(format!(
-                "column {column} (from 0) is constant or a sum of multiples of those before it, or there are no more \
+                "column {column} (from 0) is a sum of multiples of those before it, or there are no more \
                  than {d} points: a mixture needs more points, or other columns"
             ))
         })?;
@@ -196,7 +205,7 @@ impl Whitened {
 
     /// Iterations until the likelihood hardly grows.
     fn climb(&self, mut components: Vec<Component>) -> Result<(f64, Vec<Component>), Error> {
-        let (d, k) = (self.dimension, components.len());
+        let d = self.dimension;
         let mut before = f64::NEG_INFINITY;
         for _ in 0..ITERATIONS {
             let each = components.iter().cloned();
@@ -222,7 +231,6 @@ impl Whitened {
             components
                 .par_iter_mut()
                 .enumerate()
-                .take(k)
                 .for_each(|(k, component)| {
                     let own: Vec<f64> = shares.iter().map(|(_, shares)| shares[k]).collect();
                     let total: f64 = own.iter().sum();
@@ -312,6 +320,15 @@ mod tests {
             assert!((found - exact).abs() < 0.08, "{found} {exact}");
         }
         crate::energy::Energy::check(&truth, &truth.sample(64, &mut rng(0)).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_constant_column_is_an_error_whatever_it_rounds_to() {
+        // Its variance comes out as 1e-28.
+        let rows = (0..100).flat_map(|i| [(i * i % 17) as f32, 5.1]);
+        let x = points(rows.collect(), (100, 2)).unwrap();
+        let error = GaussianMixture::fit(&x, 1, 0).unwrap_err().to_string();
+        assert!(error.contains("column 1 (from 0) is 5.0999"), "{error}");
     }
 
     #[test]

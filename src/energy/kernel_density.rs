@@ -15,6 +15,8 @@ const BANDWIDTHS: i32 = 32;
 const THIRDS: usize = 12;
 /// Of more points, so many evenly spread ones are left out one by one.
 const LEFT_OUT: usize = 2000;
+/// The distances of more points to those would take more than 1.6 GB.
+const MOST: usize = 100_000;
 
 impl GaussianMixture {
     /// A kernel density estimate of these points, `(N, D)`: p(x) = 1/N Σ_i N(x; x_i, h² I).
@@ -26,7 +28,7 @@ impl GaussianMixture {
     /// Source: Habbema, Hermans, van den Broek, *A stepwise discriminant analysis program using density estimation*, 1974.
     ///
     /// # Errors
-    /// If there are fewer than three points, they are all the same, or one is not finite.
+    /// If there are fewer than three points or more than 100,000, they are all the same, or one is not finite.
     ///
     /// # Examples
     /// ```
@@ -47,8 +49,22 @@ impl GaussianMixture {
             return Err(Error::shape("x", x.shape(), expected));
         }
         let rows: Vec<f64> = to_vec(x).into_iter().map(f64::from).collect();
-        let mean = rows.iter().sum::<f64>() / rows.len() as f64;
-        let square: f64 = rows.iter().map(|x| (x - mean).powi(2)).sum();
+        if count > MOST {
+            let expected =
+                format!("at most {MOST} points, of which the distances are held in memory,");
+            return Err(Error::shape("x", x.shape(), expected));
+        }
+        let column = |d_own: usize| rows.iter().skip(d_own).step_by(d);
+        let means = (0..d).map(|own| column(own).sum::<f64>() / count as f64);
+        let means: Vec<f64> = means.collect();
+        let squares = rows
+            .iter()
+            .enumerate()
+            .map(|(i, x)| (x - means[i % d]).powi(2));
+        let square: f64 = match constant_columns(&rows, d) {
+            true => 0.0,
+            false => squares.sum(),
+        };
         let scale = (square / rows.len() as f64).sqrt();
         if !(scale > 0.0 && scale.is_finite()) {
             let reason = format!(
@@ -76,6 +92,11 @@ impl GaussianMixture {
     }
 }
 
+/// Whether all points are the same: their sums may round to more than no variance.
+fn constant_columns(rows: &[f64], d: usize) -> bool {
+    rows.chunks_exact(d).all(|row| row == &rows[..d])
+}
+
 /// Squared distances of points that are left out to all others.
 struct LeftOut {
     squares: Vec<Vec<f64>>,
@@ -85,10 +106,10 @@ struct LeftOut {
 impl LeftOut {
     fn of(rows: &[f64], dimension: usize) -> Self {
         let count = rows.len() / dimension;
-        let every = count.div_ceil(LEFT_OUT);
+        let chosen = count.min(LEFT_OUT);
         let row = |i: usize| &rows[i * dimension..(i + 1) * dimension];
-        let squares = (0..count.div_ceil(every)).into_par_iter().map(|k| {
-            let own = k * every;
+        let squares = (0..chosen).into_par_iter().map(|k| {
+            let own = k * count / chosen;
             let others = (0..count).filter(|i| *i != own);
             let square = |i: usize| -> f64 {
                 let each = row(i).iter().zip(row(own));
@@ -142,6 +163,9 @@ mod tests {
         };
         assert!(said(vec![0.0, 1.0]).contains("at least three"));
         assert!(said(vec![1.0; 5]).contains("standard deviation of 0"));
+        let same = points([1.1, 2.0].repeat(5), (5, 2)).unwrap();
+        let error = GaussianMixture::kde(&same).unwrap_err().to_string();
+        assert!(error.contains("standard deviation of 0"), "{error}");
         assert!(said(vec![1.0, f32::NAN, 2.0]).contains("NaN"));
     }
 }

@@ -63,7 +63,13 @@ impl GaussianMixture {
         let rows = means.chunks_exact(d).zip(covariances.chunks_exact(d * d));
         let each = weights.into_iter().zip(rows).enumerate();
         let each = each.map(|(k, (weight, (mean, covariance)))| {
-            let is_possible = weight >= 0.0 && mean.iter().all(|mean| mean.is_finite());
+            let near = |i: usize| {
+                let (a, b) = (covariance[i], covariance[i % d * d + i / d]);
+                (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
+            };
+            let is_symmetric = (0..d * d).all(near);
+            let is_finite = mean.iter().all(|mean| mean.is_finite());
+            let is_possible = weight >= 0.0 && is_finite && is_symmetric;
             match Cholesky::of(covariance, d) {
                 Ok(cholesky) if is_possible => Ok((weight, mean.to_vec(), cholesky)),
                 _ => {

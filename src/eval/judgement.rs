@@ -54,9 +54,11 @@ impl Judgement {
         })
     }
 
-    /// What to do, where the samples are farther from the held-out rows than N(0, I) is.
+    /// What to do, where the samples are farther from the held-out rows than N(0, I) is, and not by chance alone
+    /// (p < 0.05).
     pub fn warning(&self) -> Option<String> {
-        (self.energy.statistic > self.normal.max(0.0)).then(|| {
+        let is_worse = self.energy.statistic > self.normal.max(0.0);
+        (is_worse && self.energy.p_value < 0.05).then(|| {
             format!(
                 "the samples are farther from the held-out rows than N(0, I) (energy distances {:.3} and {:.3}): if chains made \
                  them, they may need more steps, and `Annealing::sample` gives each mode its share; otherwise train with a \

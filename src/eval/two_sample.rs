@@ -1,7 +1,7 @@
 //! Whether two sets of points can come from one density.
 
 use super::energy_distance::energy_distance;
-use crate::tensors::{Points, to_vec};
+use crate::tensors::{Points, all_finite, to_vec};
 use crate::{Error, Rng};
 use dfdx::shapes::HasShape;
 use rand::seq::SliceRandom;
@@ -32,7 +32,7 @@ impl fmt::Display for TwoSample {
 ///
 /// MMD² = E k(x, x') + E k(y, y') - 2 E k(x, y), with k(x, y) = exp(-|x - y|²/(2 h²)),
 ///
-/// with means over all pairs, of different points within a set; h is the median of all distances. The p-value is that of a
+/// with means over all pairs, of different points within a set; h is the median of all distances that are not 0. The p-value is that of a
 /// permutation test: the share of 200 divisions of all points, drawn at random, that are as far apart.
 ///
 /// The points are `(N, D)` and `(M, D)`; all pairs are held in memory, hence at most 10,000 points together.
@@ -179,6 +179,10 @@ fn check(x: &Points, y: &Points, least: usize) -> Result<usize, Error> {
         let expected = format!("two sets of at least {least} points");
         return Err(Error::shape("a pair", (x.shape(), y.shape()), expected));
     }
+    if !(all_finite(&to_vec(x)) && all_finite(&to_vec(y))) {
+        let reason = "a point has a coordinate that is not finite: leave it out of the test";
+        return Err(Error::Data(reason.to_owned()));
+    }
     Ok(d)
 }
 
@@ -213,10 +217,14 @@ impl Pairs {
         })
     }
 
-    /// Of different points.
+    /// Of different places; 0 if there is one only.
     fn median(&self) -> f32 {
         let rows = self.values.chunks_exact(self.count).enumerate();
         let mut above: Vec<f32> = rows.flat_map(|(i, row)| row[i + 1..].to_vec()).collect();
+        above.retain(|distance| *distance > 0.0);
+        if above.is_empty() {
+            return 0.0;
+        }
         let middle = above.len() / 2;
         *above.select_nth_unstable_by(middle, f32::total_cmp).1
     }
@@ -290,7 +298,7 @@ mod tests {
     fn few_points_by_hand() {
         let x = points(vec![0.0, 1.0], (2, 1)).unwrap();
         let y = points(vec![0.0, 3.0], (2, 1)).unwrap();
-        // Distances 1; 3; and 0, 3, 1, 2 between: their median is the larger of the two in the middle, 2.
+        // Distances 1; 3; and 0, 3, 1, 2 between: the median of 1, 3, 3, 1, 2 is 2.
         let k = |r: f64| (-r * r / 8.0).exp();
         let exact = k(1.0) + k(3.0) - 0.5 * (k(0.0) + k(3.0) + k(1.0) + k(2.0));
         let found = mmd(&x, &y, &mut rng(0)).unwrap();
@@ -313,6 +321,8 @@ mod tests {
         assert!(said(mmd(&x, &y, &mut rng(0))).contains("(M, 2)"));
         assert!(said(c2st(&x, &y, &mut rng(0))).contains("(M, 2)"));
         assert!(said(mmd(&x, &x, &mut rng(0))).contains("median distance"));
+        let strange = points(vec![0.0, f32::NAN, 1.0, 2.0], (2, 2)).unwrap();
+        assert!(said(energy_test(&strange, &x, &mut rng(0))).contains("not finite"));
         let one = points(vec![0.0; 2], (1, 2)).unwrap();
         assert!(said(energy_test(&one, &x, &mut rng(0))).contains("at least 2"));
         assert!(said(c2st(&one, &x, &mut rng(0))).contains("at least 4"));

@@ -3,6 +3,7 @@
 use super::{Hmc, Sampler};
 use crate::data::Dataset;
 use crate::energy::{Energy, check, closed_form};
+use crate::notebook::StopButton;
 use crate::table::{Table, short};
 use crate::tensors::{Points, TapedPoints, TapedValues, Values, from_vec, points, to_vec};
 use crate::{Error, Rng};
@@ -69,7 +70,8 @@ impl Imputation {
     /// values of rows of the data that are drawn at random.
     ///
     /// # Errors
-    /// If the rows have other columns or text in them, none has a missing value, a setting is 0, or the energy fails.
+    /// If the rows have other columns or text in them, none has a missing value, a setting is 0, the energy fails, or Stop is
+    /// pressed.
     pub fn draw(
         &self,
         energy: &dyn Energy,
@@ -104,8 +106,14 @@ impl Imputation {
             let reason = "no value is missing in these rows: there is nothing to draw";
             return Err(Error::Data(reason.to_owned()));
         }
+        // The chains leave early by themselves, with what is no draw yet.
+        let stop = StopButton::watch();
         for (pattern, of_pattern) in patterns {
             cells.extend(self.draw_like(energy, &known, (&pattern, &of_pattern), rng)?);
+            if stop.pressed() {
+                let reason = "stopped before the chains' ends, which alone are draws";
+                return Err(Error::Chain(reason.to_owned()));
+            }
         }
         cells.sort_by_key(|cell| (cell.row, cell.column));
         let names = (0..d).map(|column| self.data.name(column));
@@ -236,6 +244,7 @@ impl Energy for Plane<'_> {
 
 /// A value that was missing.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Cell {
     /// Its row, from 0.
     pub row: usize,
@@ -305,7 +314,7 @@ impl Imputed {
     /// ([`Dataset::missing_at`]), in the units of the file.
     ///
     /// # Errors
-    /// If there are fewer rows or columns than the draws are of, or one of the values is missing there too.
+    /// If it has other columns, or fewer rows than the draws are of, or one of the values is missing there too.
     ///
     /// # Examples
     /// ```
@@ -322,10 +331,17 @@ impl Imputed {
     /// ```
     pub fn against(&self, truth: &Dataset) -> Result<Recovered, Error> {
         let (d, values) = (truth.dimension(), truth.originals().collect::<Vec<f64>>());
+        let names: Vec<String> = (0..d).map(|column| truth.name(column)).collect();
+        if names != self.names {
+            let (here, there) = (self.names.join(", "), names.join(", "));
+            return Err(Error::Data(format!(
+                "the draws are of the columns {here}, and the truth has {there}: choose the same with `columns`"
+            )));
+        }
         let (mut square, mut inside) = (0.0, 0);
         for cell in &self.cells {
             let value = values.get(cell.row * d + cell.column).copied();
-            let Some(value) = value.filter(|value| cell.column < d && !value.is_nan()) else {
+            let Some(value) = value.filter(|value| !value.is_nan()) else {
                 let (row, column) = (cell.row, cell.column);
                 return Err(Error::Data(format!(
                     "there is no value at [{row}, {column}] (from 0) to hold draws against: give the rows before values were left out"

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::Error;
-use crate::cholesky::{Cholesky, moments};
+use crate::cholesky::{Cholesky, constant_column, moments};
 use crate::energy::{Energy, checked, closed_form};
 use crate::tensors::{Points, TapedPoints, TapedValues, Values, from_vec, to_vec};
 use dfdx::prelude::*;
@@ -46,7 +46,8 @@ impl Normal {
         let variances = covariance.iter().step_by(d + 1);
         let stds: Vec<f64> = variances.map(|v| (v * n / (n - 1.0)).sqrt()).collect();
         let strange = |std: &f64| !(*std > 0.0 && std.is_finite());
-        if let Some(column) = stds.iter().position(strange) {
+        let constant = constant_column(&rows, d);
+        if let Some(column) = constant.or_else(|| stds.iter().position(strange)) {
             let reason = format!(
                 "coordinate {column} has a standard deviation of {}: a normal density needs one that is positive and finite",
                 stds[column]

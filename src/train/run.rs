@@ -78,6 +78,8 @@ pub(super) struct Run {
 /// What changes from step to step.
 pub(super) struct State {
     pub step: usize,
+    /// Steps that are in the optimisers' moments: fewer than all where the run has gone back.
+    moved: usize,
     nets: Vec<Weights>,
     rng: Rng,
     metric_rng: Rng,
@@ -104,8 +106,9 @@ struct Weights {
 #[derive(Clone)]
 struct Snapshot {
     step: usize,
+    moved: usize,
     nets: Vec<Weights>,
-    /// What each optimiser kept, in a run that may go back there.
+    /// What each optimiser kept.
     moments: Vec<Vec<Vec<f32>>>,
 }
 
@@ -212,9 +215,10 @@ impl Run {
         let (rng, mut metric_rng) = (rng(self.seed), rng(self.seed));
         // Metrics have a stream of their own: what is watched changes nothing.
         metric_rng.set_stream(METRICS);
-        let sane = self.snapshot(0, &weights);
+        let sane = self.snapshot((0, 0), &weights);
         Ok(State {
             step: 0,
+            moved: 0,
             sane,
             best: None,
             nets: weights,
@@ -343,13 +347,13 @@ impl Run {
                 .find(|(loss, slopes)| !(loss.is_finite() && all_finite(slopes)));
             if let Some((loss, _)) = wrong {
                 let loss = *loss;
-                if self.goes_back(state, objective)? {
+                if self.goes_back(state, objective, bounds.visible)? {
                     continue;
                 }
                 return Ok(self.end(shown, objective, Stopped::NonFinite { step, loss }));
             }
             if let Some(energy) = self.growth(state, objective, &x, &losses)? {
-                if self.goes_back(state, objective)? {
+                if self.goes_back(state, objective, bounds.visible)? {
                     continue;
                 }
                 let kept = state.sane.step;
@@ -374,13 +378,14 @@ impl Run {
                 .zip(&gradients)
                 .zip(&mut self.optimisers)
             {
-                optimiser.step(step + 1, factor, &mut net.values, gradient)?;
+                optimiser.step(state.moved + 1, factor, &mut net.values, gradient)?;
                 let (kept, taken) = (self.ema as f32, (1.0 - self.ema) as f32);
                 for (mean, value) in net.mean.iter_mut().zip(&net.values) {
                     *mean = kept * *mean + taken * value;
                 }
             }
             state.step += 1;
+            state.moved += 1;
             state.kept = kept(objective);
             self.history.push(&losses);
             for (net, weights) in objective.nets().iter_mut().zip(&state.nets) {
@@ -458,17 +463,16 @@ impl Run {
         if loss_has_grown || growth::is_without_bound(start, size) {
             return Ok(Some(size));
         }
-        state.sane = self.snapshot(state.step, &state.nets);
+        state.sane = self.snapshot((state.step, state.moved), &state.nets);
         Ok(None)
     }
 
-    fn snapshot(&mut self, step: usize, nets: &[Weights]) -> Snapshot {
-        let optimisers = self.optimisers.iter_mut();
-        let moments = optimisers.filter(|_| self.recoveries > 0).map(moments);
+    fn snapshot(&mut self, (step, moved): (usize, usize), nets: &[Weights]) -> Snapshot {
         Snapshot {
             step,
+            moved,
             nets: nets.to_vec(),
-            moments: moments.collect(),
+            moments: self.optimisers.iter_mut().map(moments).collect(),
         }
     }
 
@@ -486,23 +490,28 @@ impl Run {
         &mut self,
         state: &mut State,
         objective: &mut dyn Objective,
+        visible: Visible,
     ) -> Result<bool, Error> {
         if self.history.recoveries().len() >= self.recoveries {
             return Ok(false);
         }
-        let good = state.best.as_ref().map_or(&state.sane, |best| &best.at);
+        if let Some(best) = &state.best {
+            state.sane = best.at.clone();
+        }
+        let good = &state.sane;
         let recovery = Recovery {
             step: state.step,
             kept: good.step,
             rate: 0.5 * self.rate(),
         };
         state.nets.clone_from(&good.nets);
+        state.moved = good.moved;
         for (optimiser, kept) in self.optimisers.iter_mut().zip(&good.moments) {
             set_moments(optimiser, kept);
         }
         restore(objective, &state.kept);
         show(objective, state)?;
-        if self.visible != Visible::Nothing {
+        if visible != Visible::Nothing {
             crate::println!("{recovery}");
         }
         self.history.push_recovery(recovery);
@@ -546,7 +555,7 @@ impl Run {
             let loss = validation.loss(objective, self.seed)?;
             let is_least = state.best.as_ref().is_none_or(|best| loss < best.loss);
             if is_least && loss.is_finite() {
-                let at = self.snapshot(state.step, &state.nets);
+                let at = self.snapshot((state.step, state.moved), &state.nets);
                 state.best = Some(Best { loss, at });
             }
             self.history.push_metric(HELD_OUT, step, loss);
@@ -627,6 +636,7 @@ impl Run {
     ) -> Result<(), Error> {
         let mut checkpoint = Checkpoint::new(KIND, self.identity(objective));
         checkpoint.value("step", &state.step);
+        checkpoint.value("moved", &state.moved);
         checkpoint.value("points", &state.points);
         checkpoint.value("rng", &state.rng);
         checkpoint.value("metric_rng", &state.metric_rng);
@@ -643,9 +653,7 @@ impl Run {
             }
         }
         checkpoint.value("recoveries", &self.history.recoveries());
-        if self.recoveries > 0 {
-            self.write_snapshot(&mut checkpoint, "sane", &state.sane, objective);
-        }
+        self.write_snapshot(&mut checkpoint, "sane", &state.sane, objective);
         checkpoint.value("best_loss", &state.best.as_ref().map(|best| best.loss));
         if let Some(best) = &state.best {
             self.write_snapshot(&mut checkpoint, "best", &best.at, objective);
@@ -675,6 +683,7 @@ impl Run {
         objective: &mut dyn Objective,
     ) {
         checkpoint.value(&format!("{which}_step"), &snapshot.step);
+        checkpoint.value(&format!("{which}_moved"), &snapshot.moved);
         for (net, weights) in objective.nets().iter().zip(&snapshot.nets) {
             let prefix = format!("{}.{which}", net.name);
             checkpoint.parameters(&prefix, net.net, &weights.values);
@@ -701,15 +710,14 @@ impl Run {
         for (net, optimiser) in objective.nets().iter().zip(&mut self.optimisers) {
             let prefix = format!("{}.{which}", net.name);
             weights.push(read_weights(saved, &prefix, net)?);
-            if self.recoveries > 0 {
-                let lists = optimiser.state().into_iter();
-                let lists =
-                    lists.map(|(name, _)| saved.list(&format!("{prefix}.optimiser.{name}"), None));
-                moments.push(lists.collect::<Result<Vec<Vec<f32>>, Error>>()?);
-            }
+            let lists = optimiser.state().into_iter();
+            let lists =
+                lists.map(|(name, _)| saved.list(&format!("{prefix}.optimiser.{name}"), None));
+            moments.push(lists.collect::<Result<Vec<Vec<f32>>, Error>>()?);
         }
         Ok(Snapshot {
             step: saved.value(&format!("{which}_step"))?,
+            moved: saved.value(&format!("{which}_moved"))?,
             nets: weights,
             moments,
         })
@@ -763,14 +771,7 @@ impl Run {
         recoveries
             .into_iter()
             .for_each(|recovery| history.push_recovery(recovery));
-        let sane = match self.recoveries {
-            0 => Snapshot {
-                step,
-                nets: nets.clone(),
-                moments: Vec::new(),
-            },
-            _ => self.read_snapshot(&saved, "sane", objective)?,
-        };
+        let sane = self.read_snapshot(&saved, "sane", objective)?;
         let best = match saved.value::<Option<f64>>("best_loss")? {
             Some(loss) => {
                 let at = self.read_snapshot(&saved, "best", objective)?;
@@ -780,6 +781,7 @@ impl Run {
         };
         let state = State {
             step,
+            moved: saved.value("moved")?,
             sane,
             best,
             nets,

@@ -312,8 +312,8 @@ impl<O: Objective> Training<O> {
     /// Takes the place where a checkpoint was written: [`Training::fit`] then goes on from there and, on the
     /// same data, gives the same bits as a run that was never ended. Returns the number of steps done.
     ///
-    /// The run is set up as the one that wrote it; only its length may differ, what is shown,
-    /// and where checkpoints go. Losses and optimisers are compared by what `Debug` says of them, metrics and
+    /// The run is set up as the one that wrote it; only its length and patience may differ, what is
+    /// shown, and where checkpoints go. Losses and optimisers are compared by what `Debug` says of them, metrics and
     /// schedules by their names.
     ///
     /// # Errors
