@@ -110,6 +110,15 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::column`].
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::new(&[[1.0, 5.0], [3.0, 5.5]])?.with_names(&["a", "b"])?;
+    /// let chart = data.scatter("a", "b")?.title("Two points");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn scatter(&self, x: &str, y: &str) -> Result<Chart, Error> {
         let points = Line::new(&self.column(x)?, &self.column(y)?).markers();
         Ok(Chart::new("").x_label(x).y_label(y).line(points))
@@ -119,6 +128,15 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::column`], or if there is no bin.
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::new(&[[1.0], [3.0], [4.0]])?.with_names(&["a"])?;
+    /// let chart = data.histogram("a", 2)?;
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn histogram(&self, name: &str, bins: usize) -> Result<Chart, Error> {
         let line = Line::histogram(&self.column(name)?, bins)?;
         Ok(Chart::new("").x_label(name).y_label("density").line(line))
@@ -128,6 +146,15 @@ impl Dataset {
     ///
     /// # Errors
     /// If a column is text, a value is missing, or as [`PairMaps::new`].
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let data = Dataset::from_points(&toy::gaussians_8().sample(100, &mut rng(0))?)?;
+    /// let figure = data.pair_maps()?.bins(20)?.figure();
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn pair_maps(&self) -> Result<PairMaps, Error> {
         self.check_numbers()?;
         let names: Vec<String> = (0..self.dimension)

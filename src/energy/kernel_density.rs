@@ -61,7 +61,7 @@ impl GaussianMixture {
             .iter()
             .enumerate()
             .map(|(i, x)| (x - means[i % d]).powi(2));
-        let square: f64 = match constant_columns(&rows, d) {
+        let square: f64 = match are_the_same(&rows, d) {
             true => 0.0,
             false => squares.sum(),
         };
@@ -93,7 +93,7 @@ impl GaussianMixture {
 }
 
 /// Whether all points are the same: their sums may round to more than no variance.
-fn constant_columns(rows: &[f64], d: usize) -> bool {
+fn are_the_same(rows: &[f64], d: usize) -> bool {
     rows.chunks_exact(d).all(|row| row == &rows[..d])
 }
 

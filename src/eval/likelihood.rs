@@ -82,8 +82,12 @@ fn mean_of(values: Vec<f64>, x: &Points) -> Result<Nats, Error> {
     }
     let mean = values.iter().sum::<f64>() / n;
     let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let standard_error = match mean.is_infinite() {
+        true => f64::INFINITY,
+        false => (square / (n - 1.0) / n).sqrt(),
+    };
     Ok(Nats {
         mean,
-        standard_error: (square / (n - 1.0) / n).sqrt(),
+        standard_error,
     })
 }

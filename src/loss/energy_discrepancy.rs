@@ -77,6 +77,18 @@ impl EnergyDiscrepancy<Above> {
     ///
     /// # Errors
     /// As [`Above::new`].
+    ///
+    /// # Examples
+    /// ```
+    /// use energy_discrepancy::prelude::*;
+    ///
+    /// let x = toy::gaussians_8().sample(500, &mut rng(0))?;
+    /// let mixture = GaussianMixture::fit(&x, 2, 0)?;
+    /// let mut loss = EnergyDiscrepancy::above(&mixture, 0.3..3.0)?.particles(16);
+    /// // The mixture itself is a constant above it: log (M + 1).
+    /// assert!((loss.evaluate(&mixture, &x, &mut rng(1))? - 17f64.ln()).abs() < 1e-4);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn above(reference: &GaussianMixture, stds: Range<f64>) -> Result<Self, Error> {
         Ok(Self::with(Above::new(reference, stds)?))
     }

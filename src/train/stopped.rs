@@ -26,7 +26,8 @@ pub enum Stopped {
         /// The held-out loss there.
         loss: f64,
     },
-    /// A loss or a gradient was infinite or not a number. The weights are those from before.
+    /// A loss or a gradient was infinite or not a number. The weights are those from before; the result of a run with
+    /// held-out points is that of its best look.
     NonFinite {
         /// The step, counted from 0, that was not taken.
         step: usize,
